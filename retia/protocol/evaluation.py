@@ -1,0 +1,103 @@
+"""Score predictions against the answers of one part of one split.
+
+The same function serves the benchmark runner, on validation answers, and the server, on sealed
+ones. `evaluate` takes the answers from a `Truth`, so that a model never has to hold them.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from retia.protocol.metrics import Floats, Ints, metric
+from retia.shards.errors import InputError
+from retia.shards.manifest import Measure, Part, Task
+from retia.shards.version import Version
+
+
+@dataclass(frozen=True)
+class Members:
+    """The items of a candidate set: positions into the part's items and, where grouped, groups."""
+
+    item: NDArray[np.int64]
+    group: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Truth:
+    """The answers of one part: item ids in ascending order, labels, candidate sets."""
+
+    task: Task
+    items: NDArray[np.int64]
+    labels: NDArray[np.int64]
+    candidates: dict[str, Members]
+
+
+def load_truth(version: Version, task_name: str, split: int, part: Part) -> Truth:
+    """Read the answers of a part; raises `NotFoundError` where they are sealed elsewhere."""
+    task = version.manifest.task(task_name)
+    answers = version.answers(task_name, split, part)
+    items = answers["item"].to_numpy().astype(np.int64)
+    candidates = {}
+    if task.candidates:
+        table = version.answers(task_name, split, part, "candidates")
+        names = np.asarray(table["candidates"].to_pylist(), dtype=object)
+        position = np.searchsorted(items, table["item"].to_numpy())
+        group = table["group"].to_numpy().astype(np.int64)
+        for candidate_set in task.candidates:
+            chosen = names == candidate_set.name
+            candidates[candidate_set.name] = Members(position[chosen], group[chosen])
+    labels = answers["label"].to_numpy().astype(np.int64)
+    return Truth(task, items, labels, candidates)
+
+
+def evaluate(truth: Truth, predictions: NDArray[Any]) -> dict[str, float]:
+    """Every measure of the task, by its key.
+
+    `predictions` are aligned with `truth.items`: one score an item for a link task, one class
+    index an item for a node task.
+    """
+    if predictions.shape != truth.items.shape:
+        raise InputError(f"{predictions.shape} predictions for {truth.items.shape} items")
+    if truth.task.type == "link":
+        return {m.key: _link_measure(truth, predictions, m) for m in truth.task.measures}
+    return {m.key: _node_measure(truth, predictions, m) for m in truth.task.measures}
+
+
+def ranks_within_groups(
+    scores: Floats, labels: Ints, group: Ints
+) -> tuple[NDArray[np.float64], int]:
+    """The rank of each positive among the negatives of its group, and the smallest group.
+
+    A positive tied with negatives is ranked half-way: 1 + (above + not below) / 2, as in OGB.
+    Other positives of the group do not count. Returns (P,) ranks and the least number of
+    negatives a positive meets.
+    """
+    positive = labels > 0
+    _, group_code = np.unique(group, return_inverse=True)
+    levels, score_code = np.unique(scores, return_inverse=True)
+    keys = group_code.astype(np.int64) * len(levels) + score_code
+    negatives, own = np.sort(keys[~positive]), keys[positive]
+    first = group_code[positive].astype(np.int64) * len(levels)
+    start = np.searchsorted(negatives, first)
+    stop = np.searchsorted(negatives, first + len(levels))
+    not_below = stop - np.searchsorted(negatives, own, "left")
+    above = stop - np.searchsorted(negatives, own, "right")
+    smallest = int((stop - start).min()) if len(own) else 0
+    return 1 + 0.5 * (above + not_below), smallest
+
+
+def _link_measure(truth: Truth, scores: Floats, measure: Measure) -> float:
+    members = truth.candidates[str(measure.candidates)]
+    chosen, labels = scores[members.item], truth.labels[members.item]
+    grouped = next(c.grouped for c in truth.task.candidates if c.name == measure.candidates)
+    if grouped:
+        ranks, smallest = ranks_within_groups(chosen, labels, members.group)
+        return metric(measure.metric, "ranks").function(ranks, smallest)
+    return metric(measure.metric, "scores").function(chosen[labels > 0], chosen[labels == 0])
+
+
+def _node_measure(truth: Truth, predicted: Ints, measure: Measure) -> float:
+    function = metric(measure.metric, "classes").function
+    return function(truth.labels, predicted, len(truth.task.classes))

@@ -1,0 +1,156 @@
+"""The closed registry of metrics.
+
+Values equal OGB's Evaluator, except where OGB's are wrong: too few negatives, ties at the
+threshold and scores that are not finite are refused or handled here, as each docstring says.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import rankdata
+
+from retia.shards.errors import InputError, NotFoundError
+
+Floats = NDArray[np.floating[Any]]
+Ints = NDArray[np.integer[Any]]
+InputKind = Literal["scores", "ranks", "classes"]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A metric: what it takes, and which way is better.
+
+    `scores`: (positive scores (P,), negative scores (N,)), ungrouped.
+    `ranks`: (ranks of the positives among their own negatives (P,), smallest group size).
+    `classes`: (true classes (n,), predicted classes (n,), number of classes).
+    """
+
+    name: str
+    kind: InputKind
+    description: str
+    function: Callable[..., float]
+    higher_is_better: bool = True
+
+
+def rocauc(positive: Floats, negative: Floats) -> float:
+    """Area under the ROC curve by the Mann-Whitney statistic; a tie counts one half."""
+    _need(positive, negative)
+    ranks = rankdata(np.concatenate([positive, negative]))
+    p, n = len(positive), len(negative)
+    return float((ranks[:p].sum() - p * (p + 1) / 2) / (p * n))
+
+
+def average_precision(positive: Floats, negative: Floats) -> float:
+    """Average precision: the precision at each distinct threshold, weighted by recall gained."""
+    _need(positive, negative)
+    scores = np.concatenate([positive, negative])
+    labels = np.zeros(len(scores), dtype=np.int64)
+    labels[: len(positive)] = 1
+    order = np.argsort(-scores, kind="stable")
+    last = np.flatnonzero(np.append(np.diff(scores[order]) != 0, True))
+    hits = np.cumsum(labels[order])[last]
+    gained = np.diff(hits, prepend=0)
+    return float((gained * hits / (last + 1)).sum() / len(positive))
+
+
+def hits_at(k: int) -> Callable[[Floats, Floats], float]:
+    """Hits@K: the share of positives that score above the K-th best negative.
+
+    A tie with that negative is a miss, as in OGB. Fewer than K negatives, where OGB answers 1,
+    are refused.
+    """
+
+    def hits(positive: Floats, negative: Floats) -> float:
+        _need(positive, negative)
+        if len(negative) < k:
+            raise InputError(f"hits@{k} needs at least {k} negatives, there are {len(negative)}")
+        threshold = np.partition(negative, len(negative) - k)[len(negative) - k]
+        return float((positive > threshold).mean())
+
+    return hits
+
+
+def mean_reciprocal_rank(ranks: Floats, smallest_group: int) -> float:
+    """Mean of 1 / rank, a tie ranked half-way between the best and the worst it could be."""
+    if not len(ranks) or smallest_group < 1:
+        raise InputError("mrr needs positives, each with at least one negative")
+    return float((1.0 / ranks).mean())
+
+
+def grouped_hits_at(k: int) -> Callable[[Floats, int], float]:
+    """The share of positives ranked K-th or better among their own negatives."""
+
+    def hits(ranks: Floats, smallest_group: int) -> float:
+        if smallest_group < k:
+            raise InputError(f"hits@{k} needs groups of at least {k}, one has {smallest_group}")
+        return float((ranks <= k).mean())
+
+    return hits
+
+
+def accuracy(truth: Ints, predicted: Ints, num_classes: int) -> float:
+    """The share of nodes whose class is right."""
+    return float((truth == predicted).mean())
+
+
+def balanced_accuracy(truth: Ints, predicted: Ints, num_classes: int) -> float:
+    """The mean recall of the classes that occur in the truth."""
+    confusion = _confusion(truth, predicted, num_classes)
+    support = confusion.sum(axis=1)
+    present = support > 0
+    return float((np.diag(confusion)[present] / support[present]).mean())
+
+
+def macro_f1(truth: Ints, predicted: Ints, num_classes: int) -> float:
+    """The mean F1 of the classes that occur in the truth or in the predictions."""
+    confusion = _confusion(truth, predicted, num_classes)
+    total = confusion.sum(axis=0) + confusion.sum(axis=1)
+    present = total > 0
+    return float((2 * np.diag(confusion)[present] / total[present]).mean())
+
+
+def _confusion(truth: Ints, predicted: Ints, num_classes: int) -> NDArray[np.int64]:
+    flat = np.bincount(truth.astype(np.int64) * num_classes + predicted, minlength=num_classes**2)
+    return flat.reshape(num_classes, num_classes)
+
+
+def _need(positive: Floats, negative: Floats) -> None:
+    if not len(positive) or not len(negative):
+        raise InputError("a metric of scores needs at least one positive and one negative")
+    if not (np.isfinite(positive).all() and np.isfinite(negative).all()):
+        raise InputError("a score is not finite")
+
+
+def _hits(k: int) -> list[Metric]:
+    text = f"share of positives above the {k}-th best negative; of rank {k} or better if grouped"
+    return [
+        Metric(f"hits@{k}", "scores", text, hits_at(k)),
+        Metric(f"hits@{k}", "ranks", text, grouped_hits_at(k)),
+    ]
+
+
+_METRICS = [
+    Metric("rocauc", "scores", "area under the ROC curve", rocauc),
+    Metric("ap", "scores", "average precision", average_precision),
+    Metric("mrr", "ranks", "mean reciprocal rank among the own group", mean_reciprocal_rank),
+    *(metric for k in (1, 3, 10, 20, 50, 100) for metric in _hits(k)),
+    Metric("accuracy", "classes", "share of right classes", accuracy),
+    Metric("balanced-accuracy", "classes", "mean recall over the classes", balanced_accuracy),
+    Metric("macro-f1", "classes", "mean F1 over the classes", macro_f1),
+]
+
+REGISTRY: dict[tuple[str, InputKind], Metric] = {
+    (metric.name, metric.kind): metric for metric in _METRICS
+}
+
+
+def metric(name: str, kind: InputKind) -> Metric:
+    """The metric of that name that takes that kind of input."""
+    try:
+        return REGISTRY[name, kind]
+    except KeyError:
+        known = ", ".join(sorted({name for name, has in REGISTRY if has == kind}))
+        raise NotFoundError(f"no metric '{name}' for {kind}; there are: {known}") from None
