@@ -1,0 +1,88 @@
+"""Pairs of nodes as integer keys: membership, canonical order, degrees."""
+
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+Pairs = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class LinkGraph:
+    """A graph whose edges are visible or hidden.
+
+    `visible` (E, 2) and `hidden` (H, 2) are int64 pairs without self-loops or duplicates, src < dst
+    where undirected; `positions` (n, 3) float64, or none.
+    """
+
+    num_nodes: int
+    directed: bool
+    visible: Pairs
+    hidden: Pairs
+    positions: NDArray[np.float64] | None = field(default=None)
+
+    @cached_property
+    def known(self) -> NDArray[np.int64]:
+        """The sorted keys of all true edges, visible and hidden."""
+        return np.sort(self.keys(np.concatenate([self.visible, self.hidden])))
+
+    @cached_property
+    def source_degree(self) -> NDArray[np.int64]:
+        """(n,) visible out-degree, or visible degree where undirected."""
+        return self._degree(0)
+
+    @cached_property
+    def target_degree(self) -> NDArray[np.int64]:
+        """(n,) visible in-degree, or visible degree where undirected."""
+        return self._degree(1)
+
+    def canonical(self, pairs: Pairs) -> Pairs:
+        """The pairs, with src < dst where the graph is undirected."""
+        return pairs if self.directed else np.sort(pairs, axis=1)
+
+    def keys(self, pairs: Pairs) -> NDArray[np.int64]:
+        """One integer a pair; equal for both directions where the graph is undirected."""
+        canonical = self.canonical(pairs)
+        return canonical[:, 0] * self.num_nodes + canonical[:, 1]
+
+    def is_edge(self, pairs: Pairs) -> NDArray[np.bool_]:
+        """Whether each pair is an edge, visible or hidden."""
+        return contains(self.known, self.keys(pairs))
+
+    def distance(self, pairs: Pairs) -> NDArray[np.float64]:
+        """The Euclidean distance of each pair, in the unit of the positions."""
+        assert self.positions is not None
+        return np.linalg.norm(self.positions[pairs[:, 0]] - self.positions[pairs[:, 1]], axis=1)
+
+    def _degree(self, side: int) -> NDArray[np.int64]:
+        ends = self.visible[:, side] if self.directed else self.visible.ravel()
+        return np.bincount(ends, minlength=self.num_nodes)
+
+
+def contains(sorted_keys: NDArray[np.int64], keys: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Whether each key is among the sorted ones."""
+    if not len(sorted_keys):
+        return np.zeros(len(keys), dtype=bool)
+    place = np.minimum(np.searchsorted(sorted_keys, keys), len(sorted_keys) - 1)
+    return np.asarray(sorted_keys[place] == keys)
+
+
+def disjoint(pairs: Pairs, num_nodes: int) -> NDArray[np.bool_]:
+    """A choice of pairs that share no node: earlier pairs go first, as a greedy matching would.
+
+    Each round keeps the pairs that are the earliest at both of their ends, so the number of rounds
+    is logarithmic and there is no loop over pairs.
+    """
+    chosen = np.zeros(len(pairs), dtype=bool)
+    taken = np.zeros(num_nodes, dtype=bool)
+    left = np.flatnonzero(pairs[:, 0] != pairs[:, 1])
+    while len(left):
+        first = np.full(num_nodes, len(pairs), dtype=np.int64)
+        np.minimum.at(first, pairs[left].ravel(), np.repeat(left, 2))
+        won = left[(first[pairs[left]] == left[:, None]).all(axis=1)]
+        chosen[won] = True
+        taken[pairs[won].ravel()] = True
+        left = left[~taken[pairs[left]].any(axis=1)]
+    return chosen
