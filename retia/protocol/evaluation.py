@@ -39,7 +39,7 @@ def load_truth(version: Version, task_name: str, split: int, part: Part) -> Trut
     task = version.manifest.task(task_name)
     answers = version.answers(task_name, split, part)
     items = answers["item"].to_numpy().astype(np.int64)
-    candidates = {}
+    candidates: dict[str, Members] = {}
     if task.candidates:
         table = version.answers(task_name, split, part, "candidates")
         names = np.asarray(table["candidates"].to_pylist(), dtype=object)

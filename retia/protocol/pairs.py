@@ -54,7 +54,8 @@ class LinkGraph:
     def distance(self, pairs: Pairs) -> NDArray[np.float64]:
         """The Euclidean distance of each pair, in the unit of the positions."""
         assert self.positions is not None
-        return np.linalg.norm(self.positions[pairs[:, 0]] - self.positions[pairs[:, 1]], axis=1)
+        offset = self.positions[pairs[:, 0]] - self.positions[pairs[:, 1]]
+        return np.asarray(np.linalg.norm(offset, axis=1))
 
     def _degree(self, side: int) -> NDArray[np.int64]:
         ends = self.visible[:, side] if self.directed else self.visible.ravel()

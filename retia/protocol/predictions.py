@@ -144,13 +144,13 @@ def _reduce(
     values: NDArray[Any], item: NDArray[np.int64], task: Task, columns: list[str], where: str
 ) -> NDArray[Any]:
     if task.type == "link":
-        return values[:, 0]
+        return np.asarray(values[:, 0])
     if columns != ["pred"]:
-        return values.argmax(axis=1)
+        return np.asarray(values.argmax(axis=1))
     bad = (values[:, 0] < 0) | (values[:, 0] >= len(task.classes))
     if bad.any():
         raise InputError(
             f"predictions: {where}: item {item[bad][0]} has class {values[bad][0, 0]}, "
             f"the classes are 0 to {len(task.classes) - 1}"
         )
-    return values[:, 0]
+    return np.asarray(values[:, 0])

@@ -6,15 +6,15 @@ digest itself and the times, and so it is the content address of the version.
 
 import hmac
 from datetime import datetime
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints, model_validator
 
 from retia.shards.canonical import canonical_json, sha256_bytes
 from retia.shards.errors import NotFoundError
 
-SCHEMA = "retia.shards/1"
-SEALED_SCHEMA = "retia.sealed/1"
+SCHEMA: Final = "retia.shards/1"
+SEALED_SCHEMA: Final = "retia.sealed/1"
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{1,62}$")]
 SemVer = Annotated[
@@ -141,7 +141,7 @@ class Task(Model):
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
-        names = {candidates.name for candidates in self.candidates}
+        names: set[str | None] = {candidates.name for candidates in self.candidates}
         if len(names) != len(self.candidates):
             raise ValueError(f"task {self.name} names a candidate set twice")
         for measure in self.measures:
@@ -269,7 +269,10 @@ def dump(model: Model) -> dict[str, Any]:
     return model.model_dump(mode="json", by_alias=True, exclude_none=True)
 
 
-def _named(items: tuple[Any, ...], name: str, kind: str, where: str) -> Any:
+N = TypeVar("N", Relation, Task)
+
+
+def _named(items: tuple[N, ...], name: str, kind: str, where: str) -> N:
     for item in items:
         if item.name == name:
             return item

@@ -1,0 +1,201 @@
+"""Baselines that need no training loop: the mandatory rows of every leaderboard.
+
+Links: degree (preferential attachment), common neighbours, Adamic-Adar (Adamic and Adar 2003) and,
+where there are positions, distance. Nodes: the majority class, and logistic regression on the
+features without any edge.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+from scipy.sparse import csr_array, diags_array
+
+from retia.protocol.predictions import PARTS
+from retia.shards.errors import InputError, MissingExtraError, NotFoundError
+from retia.shards.version import Version
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+CHUNK_PAIRS = 1 << 18
+
+
+def link_scores(name: str, version: Version, task: str, src: Ints, dst: Ints) -> Floats:
+    """The scores of a link baseline for pairs (src, dst), from the visible edges alone."""
+    if name not in LINK_BASELINES:
+        raise NotFoundError(f"no link baseline '{name}'; there are: {', '.join(LINK_BASELINES)}")
+    return LINK_BASELINES[name](version, task, src, dst)
+
+
+def degree(version: Version, task: str, src: Ints, dst: Ints) -> Floats:
+    """Preferential attachment: out-degree times in-degree, or degree times degree."""
+    adjacency = visible_adjacency(version, task)
+    out, into = adjacency.sum(axis=1), adjacency.sum(axis=0)
+    return np.asarray(out[src] * into[dst], dtype=np.float64)
+
+
+def common_neighbours(version: Version, task: str, src: Ints, dst: Ints) -> Floats:
+    """The number of common neighbours, directions ignored."""
+    adjacency = _undirected(visible_adjacency(version, task))
+    return _overlap(adjacency, adjacency, src, dst)
+
+
+def adamic_adar(version: Version, task: str, src: Ints, dst: Ints) -> Floats:
+    """Common neighbours weighted by 1 / log(degree), directions ignored."""
+    adjacency = _undirected(visible_adjacency(version, task))
+    neighbours = adjacency.sum(axis=1)
+    weight = np.zeros(len(neighbours))
+    weight[neighbours > 1] = 1 / np.log(neighbours[neighbours > 1])
+    return _overlap(csr_array(adjacency @ diags_array(weight)), adjacency, src, dst)
+
+
+def distance(version: Version, task: str, src: Ints, dst: Ints) -> Floats:
+    """Minus the Euclidean distance of the two nodes."""
+    positions = node_positions(version)
+    if positions is None:
+        raise InputError(f"{version.manifest.reference} has no positions to measure distances on")
+    return -np.asarray(np.linalg.norm(positions[src] - positions[dst], axis=1))
+
+
+LINK_BASELINES: dict[str, Callable[[Version, str, Ints, Ints], Floats]] = {
+    "degree": degree,
+    "common-neighbours": common_neighbours,
+    "adamic-adar": adamic_adar,
+    "distance": distance,
+}
+
+
+def visible_adjacency(version: Version, task: str) -> csr_array:
+    """The 0/1 adjacency (n, n) of the task's relation; symmetric where it is undirected."""
+    manifest = version.manifest
+    relation = manifest.relation(str(manifest.task(task).relation))
+    table = version.edges(relation.name, ["src", "dst"])
+    src, dst = table["src"].to_numpy(), table["dst"].to_numpy()
+    shape = (manifest.num_nodes, manifest.num_nodes)
+    adjacency = csr_array((np.ones(len(src)), (src, dst)), shape=shape)
+    return adjacency if relation.directed else csr_array(adjacency + adjacency.T)
+
+
+def node_positions(version: Version) -> Floats | None:
+    """The (n, d) positions of the nodes, or none."""
+    names = [column.name for column in version.manifest.columns if column.role == "position"]
+    return _columns(version, names) if names else None
+
+
+def node_features(version: Version) -> Floats:
+    """The (n, F) numeric feature columns, without positions; missing values become the mean."""
+    names = [
+        column.name
+        for column in version.manifest.columns
+        if column.role == "feature" and column.dtype != "string"
+    ]
+    features = _columns(version, names)
+    mean = np.nanmean(features, axis=0) if features.size else np.zeros(features.shape[1])
+    return np.where(np.isnan(features), mean, features)
+
+
+def majority(version: Version, task: str, split: int) -> NDArray[np.int64]:
+    """The commonest training class, for every node."""
+    labels = version.task_table(task, split, "train")["label"].to_numpy()
+    return np.full(version.manifest.num_nodes, np.bincount(labels).argmax())
+
+
+def features_only(version: Version, task: str, split: int) -> NDArray[np.int64]:
+    """Balanced logistic regression on the z-scored features, no edges; (n,) classes."""
+    try:
+        from sklearn.linear_model import LogisticRegression
+        from sklearn.preprocessing import StandardScaler
+    except ImportError as error:
+        raise MissingExtraError("server", "scikit-learn") from error
+    features = StandardScaler().fit_transform(node_features(version))
+    train = version.task_table(task, split, "train")
+    node, label = train["node"].to_numpy(), train["label"].to_numpy()
+    model = LogisticRegression(max_iter=500, class_weight="balanced")
+    return np.asarray(model.fit(features[node], label).predict(features), dtype=np.int64)
+
+
+NODE_BASELINES: dict[str, Callable[[Version, str, int], NDArray[np.int64]]] = {
+    "majority": majority,
+    "features-only": features_only,
+}
+
+
+def mandatory_predictions(version: Version, task_name: str) -> dict[str, pa.Table]:
+    """The predictions of the mandatory baselines of a task, a seed a split, by method."""
+    task = version.manifest.task(task_name)
+    if task.type == "link":
+        names = ["degree", "common-neighbours"]
+        names += ["distance"] if node_positions(version) is not None else []
+        return {name: _link_predictions(version, task_name, name) for name in names}
+    names = [n for n in NODE_BASELINES if n == "majority" or node_features(version).shape[1]]
+    return {name: _node_predictions(version, task_name, name) for name in names}
+
+
+def _link_predictions(version: Version, task: str, name: str) -> pa.Table:
+    tables = []
+    for split in range(version.manifest.task(task).num_splits):
+        for part in PARTS:
+            rows = version.task_table(task, split, part)
+            src, dst = rows["src"].to_numpy(), rows["dst"].to_numpy()
+            scores = link_scores(name, version, task, src, dst)
+            tables.append(_part_table(split, part, rows["item"], "score", scores))
+    return pa.concat_tables(tables)
+
+
+def _node_predictions(version: Version, task: str, name: str) -> pa.Table:
+    tables = []
+    for split in range(version.manifest.task(task).num_splits):
+        predicted = NODE_BASELINES[name](version, task, split)
+        for part in PARTS:
+            item = version.task_table(task, split, part)["item"]
+            values = predicted[item.to_numpy()]
+            tables.append(_part_table(split, part, item, "pred", values))
+    return pa.concat_tables(tables)
+
+
+def _part_table(
+    seed: int, part: str, item: pa.ChunkedArray, column: str, values: NDArray[Any]
+) -> pa.Table:
+    rows = len(values)
+    return pa.table(
+        {
+            "seed": pa.array(np.full(rows, seed, dtype=np.int32)),
+            "part": pa.array([part] * rows, pa.string()),
+            "item": item,
+            column: values,
+        }
+    )
+
+
+def _undirected(adjacency: csr_array) -> csr_array:
+    union = csr_array(adjacency + adjacency.T)
+    union.data[:] = 1
+    return union
+
+
+def _overlap(left: csr_array, right: csr_array, src: Ints, dst: Ints) -> Floats:
+    """The inner products of the rows `src` of one matrix and `dst` of the other."""
+    result = np.zeros(len(src))
+    for start in range(0, len(src), CHUNK_PAIRS):
+        chunk = slice(start, start + CHUNK_PAIRS)
+        result[chunk] = (left[src[chunk]] * right[dst[chunk]]).sum(axis=1)
+    return result
+
+
+def _columns(version: Version, names: list[str]) -> Floats:
+    if not names:
+        return np.zeros((version.manifest.num_nodes, 0))
+    table = version.nodes(names)
+    return np.column_stack([column_array(table[name]) for name in names])
+
+
+def column_array(column: pa.ChunkedArray) -> Floats:
+    """A numeric column as float64, (n,) or (n, k); a missing value is NaN."""
+    array = column.combine_chunks()
+    if pa.types.is_fixed_size_list(array.type):
+        width = array.type.list_size
+        return np.asarray(array.flatten().to_numpy(), dtype=np.float64).reshape(-1, width)
+    return np.asarray(array.to_numpy(zero_copy_only=False), dtype=np.float64)
