@@ -1,0 +1,231 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from retia.protocol.candidates import list_dense, list_sparse
+from retia.protocol.link_task import LinkGraph, draw_parts, make_link_task
+from retia.protocol.negatives import DISTANCE_TOLERANCE
+from retia.protocol.node_task import make_node_task
+from retia.protocol.pairs import contains, disjoint
+from retia.protocol.randomness import Randomness
+from retia.shards.errors import InputError
+
+
+def spatial_graph(num_nodes: int = 4000, seed: int = 0) -> LinkGraph:
+    """Nodes at random, each linked to some of its nearest: most near pairs stay non-edges."""
+    from scipy.spatial import cKDTree
+
+    rng = np.random.default_rng(seed)
+    positions = rng.random((num_nodes, 3)) * 100
+    _, near = cKDTree(positions).query(positions, k=9)
+    chosen = near[np.arange(num_nodes)[:, None], rng.integers(1, 9, size=(num_nodes, 2))]
+    pairs = np.column_stack([np.repeat(np.arange(num_nodes), 2), chosen.ravel()])
+    pairs = np.unique(np.sort(pairs, axis=1), axis=0)
+    hidden = rng.random(len(pairs)) < 0.2
+    return LinkGraph(num_nodes, False, pairs[~hidden], pairs[hidden], positions)
+
+
+def directed_graph(num_nodes: int = 60, seed: int = 0) -> LinkGraph:
+    rng = np.random.default_rng(seed)
+    adjacency = rng.random((num_nodes, num_nodes)) < rng.random(num_nodes)[None, :] * 0.4
+    np.fill_diagonal(adjacency, False)
+    pairs = np.argwhere(adjacency)
+    hidden = rng.random(len(pairs)) < 0.2
+    return LinkGraph(num_nodes, True, pairs[~hidden], pairs[hidden])
+
+
+@pytest.fixture(scope="module")
+def spatial() -> LinkGraph:
+    return spatial_graph()
+
+
+def test_listed_pairs_share_no_node_and_no_negative_is_an_edge(spatial: LinkGraph) -> None:
+    listing = list_sparse(spatial, spatial.hidden, np.random.default_rng(0))
+    assert len(np.unique(listing.pairs)) == listing.pairs.size
+    edges = {tuple(pair) for pair in np.concatenate([spatial.visible, spatial.hidden]).tolist()}
+    truth = [tuple(pair) in edges for pair in listing.pairs.tolist()]
+    assert truth == (listing.labels > 0).tolist()
+    assert (listing.pairs[:, 0] < listing.pairs[:, 1]).all()
+
+
+def test_matched_negatives_have_the_degrees_and_the_distance_of_a_positive(
+    spatial: LinkGraph,
+) -> None:
+    listing = list_sparse(spatial, spatial.hidden, np.random.default_rng(0))
+    item, _ = listing.members["matched"]
+    half = len(item) // 2
+    assert half == listing.positives > 100
+    positive, negative = listing.pairs[item[:half]], listing.pairs[item[half:]]
+    degree = spatial.source_degree
+    assert (np.sort(degree[positive], axis=1) == np.sort(degree[negative], axis=1)).all()
+    gap = np.abs(spatial.distance(negative) / spatial.distance(positive) - 1)
+    assert gap.max() <= DISTANCE_TOLERANCE + 1e-9
+
+
+def test_box_negatives_lie_in_the_cube_and_fill_it(spatial: LinkGraph) -> None:
+    listing = list_sparse(spatial, spatial.hidden, np.random.default_rng(0))
+    item, _ = listing.members["box"]
+    pairs = listing.pairs[item[listing.positives :]]
+    half_side = float(listing.sets[1].parameters["half_side"])  # type: ignore[arg-type]
+    assert spatial.positions is not None
+    offset = np.abs(spatial.positions[pairs[:, 0]] - spatial.positions[pairs[:, 1]]).max(axis=1)
+    assert offset.max() <= half_side + 1e-6
+    assert len(pairs) == listing.positives
+    assert abs(np.median(offset) / half_side - 0.5 ** (1 / 3)) < 0.12
+
+
+def test_a_small_directed_graph_lists_every_non_neighbour_of_its_sources() -> None:
+    graph = directed_graph()
+    listing = list_dense(graph, graph.hidden, np.random.default_rng(0))
+    visible = {tuple(pair) for pair in graph.visible.tolist()}
+    sources = set(graph.hidden[:, 0].tolist())
+    expected = {
+        (s, t) for s in sources for t in range(graph.num_nodes) if s != t and (s, t) not in visible
+    }
+    assert {tuple(pair) for pair in listing.pairs.tolist()} == expected
+    assert len(listing.pairs) == len(expected)
+
+
+def test_hard_groups_hold_the_source_and_no_other_hidden_edge() -> None:
+    graph = directed_graph()
+    positives, others = graph.hidden[::2], graph.hidden[1::2]
+    listing = list_dense(graph, positives, np.random.default_rng(0))
+    item, group = listing.members["hard"]
+    assert (listing.pairs[item, 0] == group).all()
+    listed = {tuple(pair) for pair in listing.pairs[item].tolist()}
+    assert {tuple(pair) for pair in positives.tolist()} <= listed
+    assert not {tuple(pair) for pair in others.tolist()} & listed
+
+
+def test_undirected_groups_serve_both_ends() -> None:
+    directed = directed_graph()
+    visible, hidden = (
+        np.unique(np.sort(pairs, axis=1), axis=0) for pairs in (directed.visible, directed.hidden)
+    )
+    hidden = hidden[
+        ~contains(np.sort(visible[:, 0] * 60 + visible[:, 1]), hidden[:, 0] * 60 + hidden[:, 1])
+    ]
+    graph = LinkGraph(60, False, visible, hidden)
+    listing = list_dense(graph, hidden, np.random.default_rng(0))
+    assert (listing.pairs[:, 0] < listing.pairs[:, 1]).all()
+    assert len(np.unique(listing.pairs, axis=0)) == len(listing.pairs)
+    item, group = listing.members["hard"]
+    assert ((listing.pairs[item] == group[:, None]).sum(axis=1) == 1).all()
+    positives = listing.labels[item] > 0
+    assert positives.sum() == len(hidden)
+
+
+def test_matched_negatives_of_a_directed_graph_share_the_source() -> None:
+    graph = directed_graph()
+    listing = list_dense(graph, graph.hidden, np.random.default_rng(0))
+    item, _ = listing.members["matched"]
+    half = len(item) // 2
+    positive, negative = listing.pairs[item[:half]], listing.pairs[item[half:]]
+    assert (np.sort(positive[:, 0]) == np.sort(negative[:, 0])).all()
+    assert len(np.unique(item)) == len(item)
+
+
+@given(st.integers(0, 10_000))
+@settings(max_examples=25, deadline=None)
+def test_disjoint_pairs_are_the_greedy_matching(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    pairs = rng.integers(0, 30, size=(40, 2))
+    taken: set[int] = set()
+    greedy = []
+    for a, b in pairs.tolist():
+        fits = a != b and a not in taken and b not in taken
+        taken |= {a, b} if fits else set()
+        greedy.append(fits)
+    assert disjoint(pairs, 30).tolist() == greedy
+
+
+def test_pooled_splits_never_show_a_test_edge_as_validation() -> None:
+    graph = directed_graph()
+    randomness = Randomness.from_secret(b"\x07" * 32)
+    parts = [draw_parts(graph, split, randomness, pooled=True) for split in range(10)]
+    valid = {tuple(pair) for part in parts for pair in part["valid"].tolist()}
+    test = {tuple(pair) for part in parts for pair in part["test"].tolist()}
+    assert not valid & test
+    assert len({part["test"].tobytes() for part in parts}) == 10
+
+
+def test_workers_and_repetition_do_not_change_the_tables(spatial: LinkGraph) -> None:
+    def make(workers: int) -> dict:
+        tables = make_link_task(
+            spatial,
+            name="link",
+            relation="vessel",
+            description="d",
+            randomness=Randomness.from_seed(3),
+            sealed=False,
+            workers=workers,
+        )
+        return tables.public
+
+    one, two = make(1), make(2)
+    assert one.keys() == two.keys()
+    assert all(one[name].equals(two[name]) for name in one)
+
+
+def test_node_parts_are_drawn_within_classes_and_apart() -> None:
+    labels = np.r_[np.full(50, -1), np.zeros(200, int), np.ones(20, int)]
+    tables = make_node_task(
+        labels,
+        name="kind",
+        label="kind",
+        classes=("a", "b"),
+        description="d",
+        randomness=Randomness.from_seed(0),
+        sealed=False,
+    )
+    for split in range(10):
+        parts = [
+            tables.public[f"tasks/kind/{split}/{part}"][column].to_numpy()
+            for part, column in (("train", "node"), ("valid", "item"), ("test", "item"))
+        ]
+        assert sorted(np.concatenate(parts)) == list(range(50, 270))
+        assert [int(labels[part].sum()) for part in parts] == [12, 4, 4]
+
+
+def test_a_sealed_node_task_never_publishes_a_test_label() -> None:
+    labels = np.arange(300) % 3
+    tables = make_node_task(
+        labels,
+        name="kind",
+        label="kind",
+        classes=("a", "b", "c"),
+        description="d",
+        randomness=Randomness.from_secret(b"\x01" * 32),
+        sealed=True,
+    )
+    shown: set[int] = set()
+    asked: set[int] = set()
+    for split in range(10):
+        shown |= set(tables.public[f"tasks/kind/{split}/train"]["node"].to_pylist())
+        shown |= set(tables.public[f"tasks/kind/{split}/valid-answers"]["item"].to_pylist())
+        asked |= set(tables.sealed[f"tasks/kind/{split}/test-answers"]["item"].to_pylist())
+        assert f"tasks/kind/{split}/test-answers" not in tables.public
+    assert not shown & asked
+
+
+def test_streams_depend_on_key_and_name_alone() -> None:
+    one = Randomness.from_seed(1)
+    assert one.stream("a", 2).random() == Randomness.from_seed(1).stream("a", 2).random()
+    values = {one.stream("a", i).random() for i in range(50)}
+    assert len(values | {Randomness.from_seed(2).stream("a", 0).random()}) == 51
+
+
+def test_too_few_hidden_edges_are_refused(tmp_path: Path) -> None:
+    graph = LinkGraph(10, True, np.array([[0, 1]]), np.array([[1, 2]]))
+    with pytest.raises(InputError, match="1 hidden edges are too few"):
+        make_link_task(
+            graph,
+            name="link",
+            relation="e",
+            description="d",
+            randomness=Randomness.from_seed(0),
+            sealed=False,
+        )
