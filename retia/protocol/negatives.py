@@ -79,13 +79,17 @@ def matched_negatives(
     degrees = np.column_stack(
         [graph.source_degree[positives[:, 0]], graph.target_degree[positives[:, 1]]]
     )
+    targets = {
+        degree: _Targets.among(graph, np.flatnonzero(nodes.free & (graph.target_degree == degree)))
+        for degree in np.unique(degrees[:, 1]).tolist()
+    }
     result = np.zeros_like(positives)
     found = np.zeros(len(positives), dtype=bool)
     for _ in range(ROUNDS):
         wanted = np.flatnonzero(~found)
         if not len(wanted):
             break
-        proposed = _propose_matched(graph, degrees[wanted], length[wanted], nodes, rng)
+        proposed = _propose_matched(graph, degrees[wanted], length[wanted], nodes, targets, rng)
         kept = _admissible(graph, proposed, nodes)
         result[wanted[kept]] = proposed[kept]
         found[wanted[kept]] = True
@@ -93,23 +97,37 @@ def matched_negatives(
     return result, found
 
 
+@dataclass(frozen=True)
+class _Targets:
+    """The nodes of one degree, and the tree that finds them."""
+
+    nodes: NDArray[np.int64]
+    tree: cKDTree
+
+    @classmethod
+    def among(cls, graph: LinkGraph, nodes: NDArray[np.int64]) -> "_Targets":
+        assert graph.positions is not None
+        return cls(nodes, cKDTree(graph.positions[nodes]))
+
+
 def _propose_matched(
     graph: LinkGraph,
     degrees: Pairs,
     length: NDArray[np.float64],
     nodes: FreeNodes,
+    targets: dict[int, _Targets],
     rng: np.random.Generator,
 ) -> Pairs:
     """A proposal for each wanted (source degree, target degree, length); (k, 2), or a self-pair."""
     proposed = np.zeros((len(degrees), 2), dtype=np.int64)
     classes, member = np.unique(degrees, axis=0, return_inverse=True)
-    for number, (source_degree, target_degree) in enumerate(classes):
+    free = {d: np.flatnonzero(nodes.free & (graph.source_degree == d)) for d in set(classes[:, 0])}
+    for number, (source_degree, target_degree) in enumerate(classes.tolist()):
         rows = np.flatnonzero(member.ravel() == number)
-        sources = np.flatnonzero(nodes.free & (graph.source_degree == source_degree))
-        targets = np.flatnonzero(nodes.free & (graph.target_degree == target_degree))
-        if len(sources) and len(targets):
+        sources, there = free[source_degree], targets[target_degree]
+        if len(sources) and len(there.nodes):
             source = sources[rng.integers(len(sources), size=len(rows))]
-            target = _targets_at(graph, source, targets, length[rows], rng)
+            target = _targets_at(graph, source, there, length[rows], nodes, rng)
             proposed[rows] = np.column_stack([source, target])
     return proposed
 
@@ -117,20 +135,22 @@ def _propose_matched(
 def _targets_at(
     graph: LinkGraph,
     source: NDArray[np.int64],
-    targets: NDArray[np.int64],
+    targets: _Targets,
     length: NDArray[np.float64],
+    nodes: FreeNodes,
     rng: np.random.Generator,
 ) -> NDArray[np.int64]:
-    """Targets at about the wanted length from each source; the source where there is none."""
+    """Free targets at about the wanted length from each source; the source where there is none."""
     assert graph.positions is not None
     direction = rng.standard_normal((len(source), graph.positions.shape[1]))
     direction /= np.linalg.norm(direction, axis=1, keepdims=True)
     origin = graph.positions[source]
-    near = min(NEAREST, len(targets))
-    _, index = cKDTree(graph.positions[targets]).query(origin + direction * length[:, None], k=near)
-    candidate = targets[index.reshape(len(source), near)]
+    near = min(NEAREST, len(targets.nodes))
+    _, index = targets.tree.query(origin + direction * length[:, None], k=near)
+    candidate = targets.nodes[index.reshape(len(source), near)]
     gap = np.linalg.norm(graph.positions[candidate] - origin[:, None], axis=2) - length[:, None]
-    gap = np.where(candidate == source[:, None], np.inf, np.abs(gap))
+    unfit = (candidate == source[:, None]) | ~nodes.free[candidate]
+    gap = np.where(unfit, np.inf, np.abs(gap))
     best = gap.argmin(axis=1)
     row = np.arange(len(source))
     close = gap[row, best] <= DISTANCE_TOLERANCE * length
