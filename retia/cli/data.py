@@ -1,0 +1,234 @@
+"""Verbs that show, fetch and convert datasets: `list`, `inspect`, `download`, `export`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from retia.cli.output import console, print_json, print_line, print_table
+from retia.shards.errors import CheckError, InputError
+from retia.shards.manifest import Manifest, Task, dump
+from retia.shards.store import default_store, resolve, versions
+from retia.shards.version import Version
+
+if TYPE_CHECKING:
+    from retia.loaders.client import Client
+
+PANEL = "Datasets"
+COLUMNS = ("name", "version", "kind", "nodes", "edges", "tasks", "secrecy", "size")
+UNITS = ("B", "kB", "MB", "GB", "TB")
+
+Reference = Annotated[
+    str,
+    typer.Argument(metavar="REF", help="name[@version] in the local store, or a version's folder."),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Server = Annotated[str, typer.Option(metavar="URL", help="Address of a Retia server.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verbs of this module."""
+    app.command("list", rich_help_panel=PANEL)(list_datasets)
+    app.command("inspect", rich_help_panel=PANEL)(inspect)
+    app.command("download", rich_help_panel=PANEL)(download)
+    export = typer.Typer(no_args_is_help=True)
+    export.command("ogb")(export_ogb)
+    export.callback()(_export)
+    app.add_typer(export, name="export", rich_help_panel=PANEL)
+
+
+def list_datasets(
+    server: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="List a server's datasets, not the local store's."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the datasets of the local store, or of a server."""
+    rows = _remote_rows(server) if server else [_row(read) for read in _local_versions()]
+    if as_json:
+        print_json([dict(zip(COLUMNS, row, strict=True)) for row in rows])
+        return
+    place = server or str(default_store())
+    if not rows:
+        print_line(f"No datasets in {place}.")
+        return
+    print_table(place, COLUMNS, [(*row[:-1], human_size(row[-1])) for row in rows])
+
+
+def inspect(
+    reference: Reference,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Check every file; exit with 1 if one is wrong.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show what a dataset holds; with --verify, check the sha256 of every file."""
+    version = resolve(reference)
+    problems = version.verify() if verify else []
+    if as_json:
+        checked = {"problems": problems} if verify else {}
+        print_json(dump(version.manifest) | checked)
+    else:
+        _show(version)
+        for problem in problems:
+            print_line(problem)
+        if verify and not problems:
+            print_line(f"{_count_files(version):,} files, all sums right")
+    if problems:
+        raise CheckError(
+            f"{version.manifest.reference}: {len(problems)} problems in {version.root}"
+        )
+
+
+def download(
+    reference: Annotated[
+        str, typer.Argument(metavar="NAME[@V]", help="Dataset, by default its newest version.")
+    ],
+    server: Server,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Write DIR/name/version/; by default the local store."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Download a dataset from a server, and verify every file. A cut download is resumed."""
+    from retia.loaders.cache import fetch
+    from retia.loaders.client import Client
+
+    with Client(server) as client:
+        version = fetch(reference, client, out or default_store())
+    if as_json:
+        manifest = version.manifest
+        print_json(
+            {"path": str(version.root), "digest": manifest.digest, "files": _files(manifest)}
+        )
+    else:
+        print_line(str(version.root))
+
+
+def _export() -> None:
+    """Write a dataset in the format of another library."""
+
+
+def export_ogb(
+    reference: Reference,
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder to write to.")],
+    task: Annotated[
+        str | None, typer.Option(metavar="T", help="Task; not needed where there is one.")
+    ] = None,
+    split: Annotated[int, typer.Option(min=0, help="The split that loaders take by default.")] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Write an open task for OGB's own loaders: a folder, its zip, and meta_dict.pt.
+
+    Load it with ogb 1.3.6 and TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD=1 set, giving the loader
+    meta_dict=torch.load("meta_dict.pt").
+    """
+    from retia.shards.ogb import export_ogb as write
+
+    version = resolve(reference)
+    path = write(version, task or _only_task(version.manifest).name, out, split)
+    meta = path.with_name("meta_dict.pt")
+    if as_json:
+        print_json({"zip": str(path), "folder": str(path.with_suffix("")), "meta_dict": str(meta)})
+    else:
+        print_line(str(path))
+        console.print(f"load it with meta_dict=torch.load('{meta}')", markup=False)
+
+
+def human_size(size: int | None) -> str:
+    """A number of bytes for people."""
+    if size is None:
+        return ""
+    value, step = float(size), 0
+    while value >= 1000 and step < len(UNITS) - 1:
+        value, step = value / 1000, step + 1
+    return f"{value:.0f} {UNITS[step]}" if step == 0 else f"{value:.1f} {UNITS[step]}"
+
+
+def _local_versions() -> list[Manifest]:
+    return [Version.open(folder).manifest for folder in versions(default_store())]
+
+
+def _row(manifest: Manifest) -> tuple[Any, ...]:
+    edges = sum(relation.num_edges for relation in manifest.relations)
+    tasks = ", ".join(task.name for task in manifest.tasks)
+    size = sum(shard.bytes for shard in manifest.shards)
+    nodes, secrecy = manifest.num_nodes, _secrecy(task.secrecy for task in manifest.tasks)
+    return manifest.name, manifest.version, manifest.kind, nodes, edges, tasks, secrecy, size
+
+
+def _remote_rows(server: str) -> list[tuple[Any, ...]]:
+    from retia.loaders.client import Client
+
+    with Client(server) as client:
+        return [_remote_row(client, entry) for entry in client.datasets()]
+
+
+def _remote_row(client: "Client", entry: dict[str, Any]) -> tuple[Any, ...]:
+    return _row(client.manifest(str(entry.get("name")), str(entry.get("version"))))
+
+
+def _secrecy(values: Any) -> str:
+    return ", ".join(sorted(set(values)))
+
+
+def _only_task(manifest: Manifest) -> Task:
+    if len(manifest.tasks) != 1:
+        names = ", ".join(task.name for task in manifest.tasks) or "none"
+        raise InputError(f"{manifest.reference}: name one of its tasks with --task: {names}")
+    return manifest.tasks[0]
+
+
+def _files(manifest: Manifest) -> int:
+    return len(manifest.shards)
+
+
+def _count_files(version: Version) -> int:
+    return sum(path.is_file() for path in version.root.rglob("*"))
+
+
+def _show(version: Version) -> None:
+    manifest = version.manifest
+    edges = sum(relation.num_edges for relation in manifest.relations)
+    size = sum(shard.bytes for shard in manifest.shards)
+    facts = [
+        ("title", manifest.title),
+        ("kind", f"{manifest.kind}{', synthetic' if manifest.provenance.synthetic else ''}"),
+        ("licence", manifest.license),
+        ("graph", f"{manifest.num_nodes:,} nodes, {edges:,} visible edges"),
+        ("files", f"{_files(manifest):,}, {human_size(size)}"),
+        ("folder", version.root),
+        ("built by", f"{manifest.provenance.builder}, Retia {manifest.provenance.retia_version}"),
+        ("created", manifest.created),
+        ("digest", manifest.digest),
+    ]
+    print_table(manifest.reference, ("", ""), facts)
+    relations = [
+        (r.name, "directed" if r.directed else "undirected", r.num_edges, _names(r.columns))
+        for r in manifest.relations
+    ]
+    print_table("\nRelations", ("name", "kind", "edges", "columns"), relations)
+    columns = [(c.name, c.dtype, c.role, c.unit, c.description) for c in manifest.columns]
+    if columns:
+        print_table("\nNode columns", ("name", "type", "role", "unit", "description"), columns)
+    tasks = [_task_row(task) for task in manifest.tasks]
+    if tasks:
+        heads = ("name", "type", "on", "splits", "train", "valid", "test", "measured by", "secrecy")
+        print_table("\nTasks", heads, tasks)
+    sources = [(s.uri, s.license, s.sha256[:12]) for s in manifest.provenance.sources]
+    print_table("\nSources", ("from", "licence", "sha256"), sources)
+
+
+def _task_row(task: Task) -> tuple[Any, ...]:
+    counts = task.counts[0]
+    measured = ", ".join(measure.key for measure in task.measures)
+    subject = task.relation or task.label
+    sizes = (counts.train, counts.valid, counts.test)
+    splits = f"{task.num_splits} {task.split.scheme}"
+    return task.name, task.type, subject, splits, *sizes, measured, task.secrecy
+
+
+def _names(columns: Any) -> str:
+    return ", ".join(column.name for column in columns)

@@ -1,0 +1,114 @@
+"""The numpy form of a version's tables: what the PyG and the OGB hand-over are made from."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from retia.shards.manifest import Column, Part, Role, Task
+from retia.shards.version import Version
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float32]
+
+EDGE_ROLES: tuple[Role, ...] = ("feature", "weight")
+
+
+@dataclass(frozen=True)
+class PairItems:
+    """The items of a part of a link task: item (I,), pairs (2, I)."""
+
+    item: Ints
+    pairs: Ints
+
+
+@dataclass(frozen=True)
+class PairAnswers:
+    """The answers of a part of a link task.
+
+    label (I,) in the order of the items; `candidates` maps a candidate set's name to its item (C,)
+    and group (C,), -1 where it is not grouped.
+    """
+
+    label: Ints
+    candidates: dict[str, tuple[Ints, Ints]]
+
+
+def integers(table: pa.Table, name: str) -> Ints:
+    """A column as int64."""
+    return np.asarray(table[name].to_numpy().astype(np.int64))
+
+
+def pairs(table: pa.Table) -> Ints:
+    """The `src` and `dst` columns, (2, rows)."""
+    return np.stack([integers(table, "src"), integers(table, "dst")])
+
+
+def node_matrix(version: Version, role: Role) -> Floats | None:
+    """The numeric node columns of a role side by side, (num_nodes, F), or none."""
+    columns = _numeric(version.manifest.columns, (role,))
+    if not columns:
+        return None
+    return _matrix(version.nodes([column.name for column in columns]), columns)
+
+
+def edge_arrays(version: Version, relation: str) -> tuple[Ints, Floats | None]:
+    """The visible edges as edge_index (2, E) and edge_attr (E, F), or none without attributes.
+
+    The edges of an undirected relation stand in both directions: all as stored, then all reversed.
+    """
+    described = version.manifest.relation(relation)
+    columns = _numeric(described.columns, EDGE_ROLES)
+    table = version.edges(relation, ["src", "dst", *(column.name for column in columns)])
+    index = pairs(table)
+    attributes = _matrix(table, columns) if columns else None
+    if described.directed:
+        return index, attributes
+    doubled = None if attributes is None else np.concatenate([attributes, attributes])
+    return np.concatenate([index, index[::-1]], axis=1), doubled
+
+
+def node_labels(version: Version, task: Task) -> Ints:
+    """The public labels of a node task, (num_nodes,); -1 where a label is hidden or absent."""
+    labels = np.full(version.manifest.num_nodes, -1)
+    parts: tuple[Part, ...] = ("valid", "test") if task.secrecy == "open" else ("valid",)
+    for split in range(task.num_splits):
+        train = version.task_table(task.name, split, "train")
+        labels[integers(train, "node")] = integers(train, "label")
+        for part in parts:
+            answers = version.answers(task.name, split, part)
+            labels[integers(answers, "item")] = integers(answers, "label")
+    return labels
+
+
+def pair_items(version: Version, task: str, split: int, part: Part) -> PairItems:
+    """What a part of a link task asks."""
+    table = version.task_table(task, split, part)
+    return PairItems(integers(table, "item"), pairs(table))
+
+
+def pair_answers(version: Version, task: str, split: int, part: Part) -> PairAnswers:
+    """The answers of a part of a link task."""
+    label = integers(version.answers(task, split, part), "label")
+    table = version.answers(task, split, part, "candidates")
+    item, group = integers(table, "item"), integers(table, "group")
+    names = np.asarray(table["candidates"].to_pylist(), dtype=object)
+    chosen = {name: names == name for name in dict.fromkeys(names)}
+    return PairAnswers(label, {name: (item[mask], group[mask]) for name, mask in chosen.items()})
+
+
+def _numeric(columns: tuple[Column, ...], roles: tuple[Role, ...]) -> list[Column]:
+    return [column for column in columns if column.role in roles and column.dtype != "string"]
+
+
+def _matrix(table: pa.Table, columns: list[Column]) -> Floats:
+    blocks = [_flat(table[column.name]).reshape(table.num_rows, -1) for column in columns]
+    return np.concatenate(blocks, axis=1)
+
+
+def _flat(column: pa.ChunkedArray) -> Floats:
+    values = column.combine_chunks()
+    while pa.types.is_fixed_size_list(values.type):
+        values = values.flatten()
+    return np.asarray(values.to_numpy(zero_copy_only=False), dtype=np.float32)
