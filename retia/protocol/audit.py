@@ -15,7 +15,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from scipy.stats import norm
 
-from retia.protocol.baselines import column_array, link_scores, node_positions
+from retia.protocol.baselines import link_scores, node_positions
 from retia.protocol.evaluation import Truth, load_truth
 from retia.protocol.metrics import rocauc
 from retia.protocol.pairs import contains
@@ -101,7 +101,7 @@ def _check_recipes(version: Version) -> Iterator[Finding]:
         except RetiaError as error:
             yield Finding("recipe", column.name, "failed", str(error))
             continue
-        found = column_array(version.nodes([column.name])[column.name])
+        found = version.nodes([column.name])[column.name].to_numpy()
         gap = np.abs(found - wanted) / np.maximum(1, np.abs(wanted))
         bad = int((~(gap <= RECIPE_TOLERANCE)).sum())
         problems = [f"{bad:,} values differ from the recipe on the visible edges"] if bad else []

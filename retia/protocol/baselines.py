@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array, diags_array
 
 from retia.protocol.predictions import PARTS
+from retia.shards.arrays import node_matrix
 from retia.shards.errors import InputError, MissingExtraError, NotFoundError
 from retia.shards.version import Version
 
@@ -81,19 +82,16 @@ def visible_adjacency(version: Version, task: str) -> csr_array:
 
 def node_positions(version: Version) -> Floats | None:
     """The (n, d) positions of the nodes, or none."""
-    names = [column.name for column in version.manifest.columns if column.role == "position"]
-    return _columns(version, names) if names else None
+    positions = node_matrix(version, "position")
+    return None if positions is None else positions.astype(np.float64)
 
 
-def node_features(version: Version) -> Floats:
+def node_features(version: Version) -> Floats | None:
     """The (n, F) numeric feature columns, without positions; missing values become the mean."""
-    names = [
-        column.name
-        for column in version.manifest.columns
-        if column.role == "feature" and column.dtype != "string"
-    ]
-    features = _columns(version, names)
-    mean = np.nanmean(features, axis=0) if features.size else np.zeros(features.shape[1])
+    features = node_matrix(version, "feature")
+    if features is None:
+        return None
+    mean = np.nanmean(features, axis=0, dtype=np.float64)
     return np.where(np.isnan(features), mean, features)
 
 
@@ -110,7 +108,10 @@ def features_only(version: Version, task: str, split: int) -> NDArray[np.int64]:
         from sklearn.preprocessing import StandardScaler
     except ImportError as error:
         raise MissingExtraError("server", "scikit-learn") from error
-    features = StandardScaler().fit_transform(node_features(version))
+    features = node_features(version)
+    if features is None:
+        raise InputError(f"{version.manifest.reference} has no features")
+    features = StandardScaler().fit_transform(features)
     train = version.task_table(task, split, "train")
     node, label = train["node"].to_numpy(), train["label"].to_numpy()
     model = LogisticRegression(max_iter=500, class_weight="balanced")
@@ -130,7 +131,7 @@ def mandatory_predictions(version: Version, task_name: str) -> dict[str, pa.Tabl
         names = ["degree", "common-neighbours"]
         names += ["distance"] if node_positions(version) is not None else []
         return {name: _link_predictions(version, task_name, name) for name in names}
-    names = [n for n in NODE_BASELINES if n == "majority" or node_features(version).shape[1]]
+    names = ["majority"] + (["features-only"] if node_features(version) is not None else [])
     return {name: _node_predictions(version, task_name, name) for name in names}
 
 
@@ -183,19 +184,3 @@ def _overlap(left: csr_array, right: csr_array, src: Ints, dst: Ints) -> Floats:
         chunk = slice(start, start + CHUNK_PAIRS)
         result[chunk] = (left[src[chunk]] * right[dst[chunk]]).sum(axis=1)
     return result
-
-
-def _columns(version: Version, names: list[str]) -> Floats:
-    if not names:
-        return np.zeros((version.manifest.num_nodes, 0))
-    table = version.nodes(names)
-    return np.column_stack([column_array(table[name]) for name in names])
-
-
-def column_array(column: pa.ChunkedArray) -> Floats:
-    """A numeric column as float64, (n,) or (n, k); a missing value is NaN."""
-    array = column.combine_chunks()
-    if pa.types.is_fixed_size_list(array.type):
-        width = array.type.list_size
-        return np.asarray(array.flatten().to_numpy(), dtype=np.float64).reshape(-1, width)
-    return np.asarray(array.to_numpy(zero_copy_only=False), dtype=np.float64)
