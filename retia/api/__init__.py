@@ -1,0 +1,1 @@
+"""The server: datasets to download, predictions to score, and pages to look at."""

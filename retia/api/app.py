@@ -1,0 +1,95 @@
+"""The application: routes, pages, errors, and the headers that every answer has."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from pydantic.json_schema import models_json_schema
+from sqlalchemy import text
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from retia.api import problems
+from retia.api.context import Context, Server
+from retia.api.pages import pages
+from retia.api.routes import router
+from retia.api.schemas import NewPublication, NewToken, NewUser
+from retia.api.settings import Settings
+from retia.leaderboard.submissions import Meta
+
+SECURITY = {
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'self'; img-src 'self' data:; base-uri 'none'; "
+        "form-action 'none'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+}
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """The application on the data folder and the database of the settings."""
+    context = Context.open(settings or Settings.from_environment())
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        yield
+        context.database.close()
+
+    app = FastAPI(title="Retia", docs_url=None, redoc_url=None, lifespan=lifespan)
+    app.state.context = context
+    app.include_router(router)
+    app.include_router(pages.router)
+    app.mount("/static", pages.static)
+    app.add_api_route("/healthz", alive, tags=["operators"])
+    app.add_api_route("/readyz", ready, tags=["operators"])
+    app.add_middleware(SecurityHeaders)
+    problems.install(app)
+    app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
+    return app
+
+
+def alive() -> dict[str, str]:
+    """The process answers."""
+    return {"status": "ok"}
+
+
+def ready(server: Server) -> dict[str, str]:
+    """The database answers too."""
+    with server.database.read() as session:
+        session.execute(text("SELECT 1 FROM users LIMIT 1"))
+    return {"status": "ok"}
+
+
+class SecurityHeaders:
+    """Add the headers that forbid a browser everything a page of Retia does not need."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, and add the headers to its answer."""
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message).update(SECURITY)
+            await send(message)
+
+        await self.app(scope, receive, send_with_headers if scope["type"] == "http" else send)
+
+
+def _openapi(app: FastAPI) -> dict[str, Any]:
+    """The description of the routes, with the models of the bodies that are read by hand."""
+    if app.openapi_schema is None:
+        schema = get_openapi(title=app.title, version="1", routes=app.routes)
+        models = (NewUser, NewToken, NewPublication, Meta)
+        _, definitions = models_json_schema(
+            [(model, "validation") for model in models],
+            ref_template="#/components/schemas/{model}",
+        )
+        schema.setdefault("components", {}).setdefault("schemas", {}).update(definitions["$defs"])
+        app.openapi_schema = schema
+    return app.openapi_schema

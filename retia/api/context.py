@@ -1,0 +1,36 @@
+"""What every route needs: settings, database, files."""
+
+from dataclasses import dataclass
+from typing import Annotated, Self
+
+from fastapi import Depends, Request
+
+from retia.api.settings import Settings
+from retia.api.storage import Storage
+from retia.leaderboard.database import Database
+
+
+@dataclass(frozen=True)
+class Context:
+    """The parts of a running server."""
+
+    settings: Settings
+    database: Database
+    storage: Storage
+
+    @classmethod
+    def open(cls, settings: Settings) -> Self:
+        """Open, and where needed make, the data folder and the database."""
+        settings.data.mkdir(parents=True, exist_ok=True)
+        database = Database(settings.database)
+        database.create()
+        return cls(settings, database, Storage(settings.data))
+
+
+def context(request: Request) -> Context:
+    """The context of the app that serves this request."""
+    found: Context = request.app.state.context
+    return found
+
+
+Server = Annotated[Context, Depends(context)]

@@ -1,0 +1,41 @@
+"""Answer with a stored file: ETag, ranges, 304."""
+
+from pathlib import Path
+
+from fastapi import Request, Response
+from fastapi.responses import FileResponse
+from starlette.responses import MalformedRangeHeader, RangeNotSatisfiable
+
+from retia.api.problems import Problem
+
+IMMUTABLE = "public, max-age=31536000, immutable"
+
+
+class ShardResponse(FileResponse):
+    """A file whose Range errors are what RFC 9110 asks for: 416 as a problem, or no range."""
+
+    @classmethod
+    def _parse_range_header(cls, http_range: str, file_size: int) -> list[tuple[int, int]]:
+        try:
+            return super()._parse_range_header(http_range, file_size)
+        except RangeNotSatisfiable as error:
+            headers = {"Content-Range": f"bytes */{file_size}"}
+            raise Problem(416, f"the file has {file_size} bytes", headers) from error
+        except MalformedRangeHeader:
+            return []
+
+
+def file_response(request: Request, path: Path, sha256: str) -> Response:
+    """The file, a range of it, or 304; its sha256 is a strong ETag, the same on every replica."""
+    headers = {"ETag": f'"{sha256}"', "Cache-Control": IMMUTABLE}
+    if _matches(request.headers.get("if-none-match"), headers["ETag"]):
+        return Response(status_code=304, headers=headers)
+    return ShardResponse(path, headers=headers, media_type="application/vnd.apache.parquet")
+
+
+def _matches(header: str | None, etag: str) -> bool:
+    """Whether If-None-Match names this ETag; the weak comparison, RFC 9110 13.1.2."""
+    if header is None:
+        return False
+    tags = [tag.strip().removeprefix("W/") for tag in header.split(",")]
+    return "*" in tags or etag in tags

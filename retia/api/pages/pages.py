@@ -1,0 +1,85 @@
+"""The pages: datasets, a dataset, a leaderboard, a submission."""
+
+from pathlib import Path
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
+from starlette.staticfiles import StaticFiles
+
+from retia.api.context import Server
+from retia.api.pages.board import WIDTH, explain, make_axis, make_bar
+from retia.api.pages.render import render
+from retia.api.queries import (
+    find_submission,
+    parsed,
+    published_version,
+    published_versions,
+    search_datasets,
+    task_board,
+)
+from retia.leaderboard.ranking import RANKED_SEEDS, summaries
+
+router = APIRouter(include_in_schema=False)
+static = StaticFiles(directory=Path(__file__).parent / "static")
+
+Search = Annotated[str, Query(max_length=100)]
+
+
+@router.get("/")
+def home(server: Server, q: Search = "") -> Response:
+    """All datasets."""
+    with server.database.read() as session:
+        return render("home.html", datasets=[row.summary for row in search_datasets(session, q)])
+
+
+@router.get("/datasets/{name}")
+def newest(name: str, request: Request, server: Server) -> Response:
+    """The newest version of a dataset."""
+    with server.database.read() as session:
+        version = published_version(session, name).version
+    return dataset(name, version, request, server)
+
+
+@router.get("/datasets/{name}/{version}")
+def dataset(name: str, version: str, request: Request, server: Server) -> Response:
+    """A version of a dataset."""
+    with server.database.read() as session:
+        row = published_version(session, name, version)
+        return render(
+            "dataset.html",
+            row=row,
+            manifest=parsed(row.manifest),
+            versions=published_versions(session, name),
+            url=server.settings.public_url or str(request.base_url).rstrip("/"),
+        )
+
+
+@router.get("/leaderboards/{name}/{task_name}")
+def board(
+    name: str, task_name: str, server: Server, version: Annotated[str | None, Query()] = None
+) -> Response:
+    """The leaderboard of a task."""
+    with server.database.read() as session:
+        row, manifest, task, rows = task_board(session, name, task_name, version)
+        key = task.primary.key
+        axis = make_axis(rows, key)
+        return render(
+            "leaderboard.html",
+            row=row,
+            manifest=manifest,
+            task=task,
+            rows=[(entry, make_bar(axis, entry.scores["test"][key])) for entry in rows],
+            axis=axis,
+            width=WIDTH,
+            explanations=[(m.key, explain(m, task)) for m in task.measures],
+            ranked_seeds=RANKED_SEEDS,
+            quota=server.settings.quota,
+        )
+
+
+@router.get("/submissions/{submission_id}")
+def submission(submission_id: str, server: Server) -> Response:
+    """A submission and its scores."""
+    with server.database.read() as session:
+        found = find_submission(session, submission_id)
+        return render("submission.html", row=found, scores=summaries(found.scores))

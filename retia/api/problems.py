@@ -1,0 +1,73 @@
+"""RFC 9457 problem documents: the one form of every error below `/api`."""
+
+from http import HTTPStatus
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from retia.api.pages.render import error_page
+from retia.leaderboard.submissions import QuotaError
+from retia.shards.errors import NotFoundError, RetiaError
+
+
+class Problem(HTTPException):
+    """An error with a status and a sentence that says what to do."""
+
+    def __init__(self, status: int, detail: str, headers: dict[str, str] | None = None) -> None:
+        super().__init__(status, detail, headers)
+
+
+def problem_response(
+    status: int, detail: str, headers: dict[str, str] | None = None
+) -> JSONResponse:
+    """The problem document itself."""
+    title = HTTPStatus(status).phrase
+    content = {"type": "about:blank", "title": title, "status": status, "detail": detail}
+    return JSONResponse(content, status, headers, media_type="application/problem+json")
+
+
+def install(app: FastAPI) -> None:
+    """Make every error of the app a problem document, or a page where a person asks."""
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(RequestValidationError, _validation)
+    app.add_exception_handler(RetiaError, _retia)
+    app.add_exception_handler(Exception, _unexpected)
+
+
+def _answer(
+    request: Request, status: int, detail: str, headers: dict[str, str] | None = None
+) -> Response:
+    is_page = not request.url.path.startswith("/api/")
+    if is_page and "text/html" in request.headers.get("accept", ""):
+        return error_page(status, detail)
+    return problem_response(status, detail, headers)
+
+
+async def _http(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    detail = error.detail
+    if error.status_code == HTTPStatus.NOT_FOUND and detail == HTTPStatus.NOT_FOUND.phrase:
+        detail = f"there is nothing at {request.url.path}"
+    headers = dict(error.headers) if error.headers else None
+    return _answer(request, error.status_code, detail, headers)
+
+
+async def _validation(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    first = error.errors()[0]
+    place = ".".join(str(step) for step in first["loc"])
+    return _answer(request, 422, f"{place}: {first['msg']}")
+
+
+async def _retia(request: Request, error: Exception) -> Response:
+    if isinstance(error, NotFoundError):
+        return _answer(request, 404, str(error))
+    if isinstance(error, QuotaError):
+        return _answer(request, 429, str(error))
+    return _answer(request, 422, str(error))
+
+
+async def _unexpected(request: Request, error: Exception) -> Response:
+    return _answer(request, 500, "the server failed; its log says more")

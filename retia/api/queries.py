@@ -1,0 +1,83 @@
+"""Read what is published."""
+
+from functools import lru_cache
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from retia.leaderboard.ranking import Row, leaderboard
+from retia.leaderboard.tables import Publication, PublicShard, Submission
+from retia.shards.errors import NotFoundError
+from retia.shards.manifest import Manifest, Task
+
+
+def search_datasets(session: Session, query: str = "", kind: str = "") -> list[Publication]:
+    """The newest published version of every dataset that fits, by name."""
+    rows = session.scalars(select(Publication).where(Publication.state == "published"))
+    newest = {row.name: row for row in sorted(rows, key=_number)}
+    words = query.casefold().split()
+    return [
+        newest[name]
+        for name in sorted(newest)
+        if kind in ("", newest[name].summary["kind"])
+        and all(word in f"{name} {newest[name].summary['title']}".casefold() for word in words)
+    ]
+
+
+def published_versions(session: Session, name: str) -> list[Publication]:
+    """The published versions of a dataset, oldest first; raises `NotFoundError` without any."""
+    rows = session.scalars(
+        select(Publication).where(Publication.name == name, Publication.state == "published")
+    ).all()
+    if not rows:
+        raise NotFoundError(f"no dataset '{name}' is published here")
+    return sorted(rows, key=_number)
+
+
+def published_version(session: Session, name: str, version: str | None = None) -> Publication:
+    """A published version, by default the newest; raises `NotFoundError` where there is none."""
+    rows = published_versions(session, name)
+    if version is None:
+        return rows[-1]
+    for row in rows:
+        if row.version == version:
+            return row
+    known = ", ".join(row.version for row in rows)
+    raise NotFoundError(f"no version {version} of '{name}' is published here; there are: {known}")
+
+
+def shard_of(session: Session, name: str, version: str, path: str) -> PublicShard:
+    """The public file of that path; raises `NotFoundError` where there is none."""
+    publication = published_version(session, name, version)
+    shard = session.get(PublicShard, (publication.id, path))
+    if shard is None:
+        raise NotFoundError(f"{name}@{version} has no public file '{path[:200]}'")
+    return shard
+
+
+def task_board(
+    session: Session, name: str, task_name: str, version: str | None = None
+) -> tuple[Publication, Manifest, Task, list[Row]]:
+    """A task of a published version and its leaderboard."""
+    publication = published_version(session, name, version)
+    manifest = parsed(publication.manifest)
+    task = manifest.task(task_name)
+    return publication, manifest, task, leaderboard(session, publication, task)
+
+
+def find_submission(session: Session, submission_id: str) -> Submission:
+    """The submission of that id; raises `NotFoundError` where there is none."""
+    submission = session.get(Submission, submission_id)
+    if submission is None:
+        raise NotFoundError(f"no submission '{submission_id[:40]}'")
+    return submission
+
+
+@lru_cache(maxsize=32)
+def parsed(manifest: str) -> Manifest:
+    """A stored manifest as a model; manifests never change."""
+    return Manifest.model_validate_json(manifest)
+
+
+def _number(row: Publication) -> tuple[int, ...]:
+    return tuple(int(part) for part in row.version.split("."))

@@ -1,0 +1,53 @@
+"""Upload files by their sha256."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Request, Response
+from starlette.concurrency import run_in_threadpool
+
+from retia.api.accounts import Account
+from retia.api.auth import Publisher
+from retia.api.bodies import announced_length, limited, raw_body
+from retia.api.context import Context, Server
+from retia.api.problems import Problem
+from retia.api.publishing import knows_blob
+from retia.api.storage import Incoming, receive
+from retia.leaderboard.tables import Blob
+
+router = APIRouter(tags=["publishing"])
+
+Sum = Annotated[str, Path(pattern=r"^[0-9a-f]{64}$", description="sha256 of the bytes")]
+
+
+@router.head("/blobs/{sha256}")
+def has_blob(sha256: Sum, server: Server, account: Publisher) -> Response:
+    """Whether this account uploaded the blob, or a public shard names it. Never for sealed ones."""
+    with server.database.read() as session:
+        if not knows_blob(session, account, sha256):
+            raise Problem(404, f"unknown blob {sha256}")
+    return Response()
+
+
+@router.put("/blobs/{sha256}", status_code=201, openapi_extra=raw_body())
+async def put_blob(
+    sha256: Sum, request: Request, server: Server, account: Publisher, sealed: bool = False
+) -> dict[str, str | int]:
+    """Upload a blob. The server checks the sum while it reads."""
+    limit = server.settings.max_body
+    length = announced_length(request, limit)
+    if length is None:
+        raise Problem(411, "Content-Length is required")
+    with server.storage.scratch() as path:
+        incoming = await receive(limited(request, limit), path, sha256)
+        await run_in_threadpool(_keep, server, account, incoming, sealed)
+    return {"sha256": sha256, "bytes": incoming.bytes}
+
+
+def _keep(server: Context, account: Account, incoming: Incoming, sealed: bool) -> None:
+    storage, sha256 = server.storage, incoming.sha256
+    incoming.move(storage.sealed(account.id, sha256) if sealed else storage.blob(sha256))
+    with server.database.write() as session:
+        if session.get(Blob, (sha256, account.id, sealed)) is None:
+            session.add(
+                Blob(sha256=sha256, owner_id=account.id, sealed=sealed, bytes=incoming.bytes)
+            )

@@ -1,0 +1,44 @@
+"""What clients send: the models of the bodies."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, StringConstraints
+
+from retia.shards.manifest import Line, Manifest, Model, SealedManifest, Sha256
+
+Scope = Literal["read", "submit", "publish", "admin"]
+AccountName = Annotated[
+    str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,38}[A-Za-z0-9]$")
+]
+Password = Annotated[str, StringConstraints(min_length=10, max_length=200)]
+
+
+class NewUser(Model):
+    """An account to be made."""
+
+    name: AccountName
+    password: Password
+
+
+class NewToken(Model):
+    """A token to be made; its scopes are at most those of the account's role."""
+
+    name: AccountName
+    password: Annotated[str, StringConstraints(max_length=200)]
+    scopes: tuple[Scope, ...] = Field(min_length=1, max_length=4)
+    label: Line = ""
+    days: Annotated[int, Field(ge=1, le=366)] = 90
+
+
+class SealedPart(Model):
+    """The part of a version that never leaves the server: a manifest, and the 256-bit secret."""
+
+    manifest: SealedManifest
+    secret: Sha256
+
+
+class NewPublication(Model):
+    """A version to be published: its manifest, and its sealed part where it has one."""
+
+    manifest: Manifest
+    sealed: SealedPart | None = None

@@ -1,0 +1,147 @@
+"""Read a file of predictions that somebody sent, check it, and score it.
+
+The file is Parquet, opened within limits; nothing in it is ever executed or unpickled.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from importlib.metadata import version as package_version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from retia.protocol.evaluation import evaluate, load_truth
+from retia.protocol.predictions import PARTS, Predictions, read_predictions, value_columns
+from retia.shards.errors import InputError
+from retia.shards.manifest import Part, Task
+from retia.shards.version import Version
+
+MAX_SEEDS = 20
+MAX_BYTES_A_VALUE = 32
+SEALED_DECIMALS = 4
+EVALUATOR = f"retia {package_version('retia')}"
+
+
+@dataclass(frozen=True)
+class SeedScore:
+    """One measure of one seed on one part."""
+
+    seed: int
+    part: Part
+    measure: str
+    value: float
+
+
+class Items(dict[tuple[int, Part], NDArray[np.int64]]):
+    """The items of a task by split and part, ascending, read when they are first asked for."""
+
+    def __init__(self, version: Version, task: str) -> None:
+        self._version, self._task = version, task
+
+    def __missing__(self, key: tuple[int, Part]) -> NDArray[np.int64]:
+        split, part = key
+        column = self._version.task_table(self._task, split, part)["item"]
+        self[key] = np.sort(column.to_numpy().astype(np.int64))
+        return self[key]
+
+
+def open_predictions(path: Path, task: Task) -> pa.Table:
+    """The table in a Parquet file; raises `InputError` for what no honest file would be."""
+    try:
+        with pq.ParquetFile(path, thrift_string_size_limit=1 << 24) as file:
+            _check_size(file, task)
+            return file.read()
+    except (pa.ArrowException, OSError) as error:
+        raise InputError(f"predictions: not a readable Parquet file ({_line(error)})") from error
+
+
+def check_predictions(
+    version: Version, task_name: str, table: pa.Table, deterministic: bool
+) -> Predictions:
+    """Predictions that are whole; raises `InputError` that names the first offender."""
+    task = version.manifest.task(task_name)
+    predictions = read_predictions(table, task, Items(version, task_name))
+    _check_seeds(predictions.seeds, task, deterministic)
+    if not deterministic:
+        _check_independence(predictions, task)
+    return predictions
+
+
+def score(version: Version, task_name: str, predictions: Predictions) -> list[SeedScore]:
+    """Every measure of every seed on both parts.
+
+    Sealed test scores are rounded here, before anything keeps them: digits past the fourth tell
+    more about the answers than about the method.
+    """
+    task = version.manifest.task(task_name)
+    scores = []
+    for part in PARTS:
+        digits = SEALED_DECIMALS if part == "test" and task.secrecy == "sealed" else 15
+        for split in sorted({seed % task.num_splits for seed in predictions.seeds}):
+            truth = load_truth(version, task_name, split, part)
+            for seed in (s for s in predictions.seeds if s % task.num_splits == split):
+                values = evaluate(truth, predictions.values[seed, part])
+                scores += [
+                    SeedScore(seed, part, measure, round(value, digits))
+                    for measure, value in values.items()
+                ]
+    return scores
+
+
+def _check_size(file: pq.ParquetFile, task: Task) -> None:
+    metadata, schema = file.metadata, file.schema_arrow
+    most = MAX_SEEDS * max(counts.valid + counts.test for counts in task.counts)
+    if metadata.num_rows > most:
+        raise InputError(f"predictions: {metadata.num_rows} rows, at most {most} are possible")
+    expected = ["seed", "part", "item", *value_columns(task, schema.names)]
+    if metadata.num_columns > len(expected):
+        extra = next((name for name in schema.names if name not in expected), "a nested one")
+        raise InputError(
+            f"predictions: {metadata.num_columns} columns, expected {', '.join(expected)}; "
+            f"there is also {extra[:80]!r}"
+        )
+    groups = [metadata.row_group(i) for i in range(metadata.num_row_groups)]
+    size = sum(group.total_byte_size for group in groups)
+    allowed = MAX_BYTES_A_VALUE * (metadata.num_rows + 1024) * max(metadata.num_columns, 1)
+    if size > allowed or sum(group.num_rows for group in groups) != metadata.num_rows:
+        raise InputError(f"predictions: {size} bytes when unpacked, at most {allowed} are allowed")
+
+
+def _check_seeds(seeds: tuple[int, ...], task: Task, deterministic: bool) -> None:
+    if deterministic and seeds != tuple(range(task.num_splits)):
+        raise InputError(
+            f"predictions: a deterministic method gives each split once, seeds 0 to "
+            f"{task.num_splits - 1}, and these are seeds {', '.join(map(str, seeds[:30]))}"
+        )
+    if len(seeds) > MAX_SEEDS:
+        raise InputError(f"predictions: {len(seeds)} seeds, at most {MAX_SEEDS} are allowed")
+
+
+def _check_independence(predictions: Predictions, task: Task) -> None:
+    seen: dict[tuple[int, bytes], int] = {}
+    for seed in predictions.seeds:
+        key = (seed % task.num_splits, _order(predictions, seed, ranked=task.type == "link"))
+        if key in seen:
+            raise InputError(
+                f"predictions: seeds {seen[key]} and {seed} order the items alike; a method that "
+                "depends on no seed says so (deterministic) and gives each split once"
+            )
+        seen[key] = seed
+
+
+def _order(predictions: Predictions, seed: int, ranked: bool) -> bytes:
+    """A hash of the predictions of a seed that is equal where they rank all items alike."""
+    digest = hashlib.sha256()
+    for part in PARTS:
+        values: NDArray[Any] = predictions.values[seed, part]
+        codes = np.unique(values, return_inverse=True)[1] if ranked else values
+        digest.update(np.ascontiguousarray(codes, dtype=np.int64).tobytes())
+    return digest.digest()
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())[:200]

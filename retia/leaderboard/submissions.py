@@ -1,0 +1,159 @@
+"""Take a submission in: what it says about itself, its quota, and that it is taken once."""
+
+import secrets
+import time
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from pydantic import Field, JsonValue, StringConstraints
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from retia.leaderboard.queue import Claim, held
+from retia.leaderboard.scoring import EVALUATOR, SeedScore
+from retia.leaderboard.tables import Publication, Score, Submission, User
+from retia.shards.canonical import canonical_json, sha256_bytes
+from retia.shards.errors import InputError
+from retia.shards.manifest import Line, Model, Name, Prose, SemVer, Sha256, Url, dump
+
+DAY = 86_400
+
+Short = Annotated[
+    str, StringConstraints(max_length=80, min_length=1, pattern=r"^[^\x00-\x1f\x7f]+$")
+]
+
+
+class Meta(Model):
+    """What a submission says about itself. URLs are shown as links, and never fetched."""
+
+    dataset: Name
+    version: SemVer
+    digest: Sha256
+    task: Name
+    method: Short
+    parameters: Annotated[int, Field(ge=0, le=10**15)]
+    contact: Line | None = None
+    code_url: Url | None = None
+    paper_url: Url | None = None
+    hardware: Line | None = None
+    external_data: Line | None = None
+    tuned: dict[Short, JsonValue] | Line | None = None
+    deterministic: bool = False
+    notes: Prose | None = None
+
+
+@dataclass(frozen=True)
+class Upload:
+    """A submission as it came: its meta, the sum of its file, its seeds, its idempotency key."""
+
+    meta: Meta
+    predictions_sha256: str
+    seeds: tuple[int, ...] = ()
+    key: str | None = None
+
+    @property
+    def body_sha256(self) -> str:
+        """What two requests with the same idempotency key have to share."""
+        return sha256_bytes(canonical_json([dump(self.meta), self.predictions_sha256]))
+
+
+class QuotaError(InputError):
+    """As many submissions as a user has for a task on one day."""
+
+
+def earlier(session: Session, user: User, upload: Upload) -> Submission | None:
+    """The submission that this user sent before under the same key.
+
+    Raises `InputError` where that was another one.
+    """
+    if upload.key is None:
+        return None
+    found = session.scalars(
+        select(Submission).where(
+            Submission.user_id == user.id, Submission.idempotency_key == upload.key
+        )
+    ).first()
+    if found is not None and found.body_sha256 != upload.body_sha256:
+        raise InputError(
+            f"the Idempotency-Key was used for another submission ({found.id}); "
+            "a new submission needs a new key"
+        )
+    return found
+
+
+def check_quota(session: Session, user: User, meta: Meta, quota: int) -> None:
+    """Raise `QuotaError` where the user has no submission left today (UTC) for this task."""
+    midnight = time.time() // DAY * DAY
+    used = session.scalar(
+        select(func.count())
+        .select_from(Submission)
+        .join(Publication, Submission.publication_id == Publication.id)
+        .where(
+            Submission.user_id == user.id,
+            Publication.name == meta.dataset,
+            Submission.task == meta.task,
+            Submission.created >= midnight,
+        )
+    )
+    if (used or 0) >= quota:
+        raise QuotaError(
+            f"{user.name} has sent {used} submissions for {meta.dataset}/{meta.task} today, "
+            f"the limit is {quota} a day; it starts anew at 00:00 UTC"
+        )
+
+
+def accept(
+    session: Session, user: User, publication: Publication, upload: Upload, quota: int
+) -> Submission:
+    """Take a checked submission in, or answer the earlier one with the same key.
+
+    The session writes, so no other submission comes between the count and the row.
+    """
+    session.get(User, user.id, with_for_update=True)
+    known = earlier(session, user, upload)
+    if known is not None:
+        return known
+    check_quota(session, user, upload.meta, quota)
+    submission = _row(publication, upload)
+    submission.user_id = user.id
+    session.add(submission)
+    return submission
+
+
+def add_baseline(
+    session: Session, publication: Publication, upload: Upload, scores: list[SeedScore]
+) -> None:
+    """Add a row that the server made itself, with its scores."""
+    submission = _row(publication, upload)
+    submission.baseline, submission.state = True, "scored"
+    submission.scores = _scores(scores)
+    session.add(submission)
+
+
+def keep_scores(session: Session, job: Claim[Submission], scores: list[SeedScore]) -> None:
+    """Write the scores of a claimed submission; raises where the claim has passed on."""
+    submission = held(session, job)
+    submission.state = "scored"
+    submission.scores = _scores(scores)
+
+
+def _row(publication: Publication, upload: Upload) -> Submission:
+    meta: dict[str, Any] = dump(upload.meta)
+    return Submission(
+        id=secrets.token_hex(8),
+        publication_id=publication.id,
+        task=upload.meta.task,
+        method=upload.meta.method,
+        meta=meta,
+        seeds=list(upload.seeds),
+        predictions_sha256=upload.predictions_sha256,
+        idempotency_key=upload.key,
+        body_sha256=upload.body_sha256,
+    )
+
+
+def _scores(scores: list[SeedScore]) -> list[Score]:
+    return [
+        Score(part=s.part, measure=s.measure, seed=s.seed, value=s.value, evaluator=EVALUATOR)
+        for s in scores
+    ]

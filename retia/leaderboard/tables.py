@@ -1,0 +1,164 @@
+"""What the server remembers, as SQL tables. Times are seconds since 1970, UTC."""
+
+import time
+from typing import Any, Literal
+
+from sqlalchemy import JSON, ForeignKey, Index, Text, UniqueConstraint
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+
+Role = Literal["user", "publisher", "admin"]
+State = Literal["received", "checking", "published", "refused", "scoring", "scored", "failed"]
+
+
+class Base(DeclarativeBase):
+    """The tables of a server."""
+
+
+class User(Base):
+    """An account."""
+
+    __tablename__ = "users"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(unique=True)
+    password_hash: Mapped[str]
+    role: Mapped[str]
+    created: Mapped[float] = mapped_column(default=time.time)
+
+
+class Token(Base):
+    """A bearer token; its sha256 alone is kept."""
+
+    __tablename__ = "tokens"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
+    sha256: Mapped[str] = mapped_column(unique=True)
+    label: Mapped[str]
+    scopes: Mapped[str]
+    created: Mapped[float] = mapped_column(default=time.time)
+    expires: Mapped[float]
+    last_used: Mapped[float | None]
+    revoked: Mapped[bool] = mapped_column(default=False)
+
+    user: Mapped[User] = relationship(lazy="joined", innerjoin=True)
+
+
+class Blob(Base):
+    """That an account has uploaded these bytes, as a public or as a sealed file."""
+
+    __tablename__ = "blobs"
+
+    sha256: Mapped[str] = mapped_column(primary_key=True)
+    owner_id: Mapped[int] = mapped_column(ForeignKey("users.id"), primary_key=True)
+    sealed: Mapped[bool] = mapped_column(primary_key=True)
+    bytes: Mapped[int]
+    created: Mapped[float] = mapped_column(default=time.time)
+
+
+class Job:
+    """Work that a worker claims: a lease until a time, and a number that fences off the late."""
+
+    state: Mapped[str] = mapped_column(default="received", index=True)
+    problem: Mapped[str | None] = mapped_column(Text)
+    worker: Mapped[str | None]
+    lease_until: Mapped[float] = mapped_column(default=0.0)
+    fence: Mapped[int] = mapped_column(default=0)
+    attempts: Mapped[int] = mapped_column(default=0)
+    created: Mapped[float] = mapped_column(default=time.time)
+
+
+class Dataset(Base):
+    """A name, and the account it belongs to."""
+
+    __tablename__ = "datasets"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    owner_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
+    created: Mapped[float] = mapped_column(default=time.time)
+
+    owner: Mapped[User] = relationship(lazy="joined", innerjoin=True)
+
+
+class Publication(Job, Base):
+    """A version that is to be, or has been, published; its sealed part is a sealed blob."""
+
+    __tablename__ = "publications"
+    __table_args__ = (UniqueConstraint("name", "version"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(ForeignKey("datasets.name"))
+    version: Mapped[str]
+    digest: Mapped[str]
+    manifest: Mapped[str] = mapped_column(Text, deferred=True)
+    summary: Mapped[dict[str, Any]] = mapped_column(JSON)
+    sealed_part: Mapped[str | None]
+    commitment: Mapped[str | None]
+    findings: Mapped[list[dict[str, Any]]] = mapped_column(JSON, default=list)
+    published: Mapped[float | None]
+
+    dataset: Mapped[Dataset] = relationship(lazy="joined", innerjoin=True)
+
+
+class Origin(Base):
+    """A lineage or a source of a version: what siblings share."""
+
+    __tablename__ = "origins"
+
+    publication_id: Mapped[int] = mapped_column(
+        ForeignKey("publications.id", ondelete="CASCADE"), primary_key=True
+    )
+    sha256: Mapped[str] = mapped_column(primary_key=True, index=True)
+
+
+class PublicShard(Base):
+    """A file that anyone may read: a shard of a published version."""
+
+    __tablename__ = "shards"
+
+    publication_id: Mapped[int] = mapped_column(ForeignKey("publications.id"), primary_key=True)
+    path: Mapped[str] = mapped_column(primary_key=True)
+    sha256: Mapped[str] = mapped_column(index=True)
+    bytes: Mapped[int]
+
+
+class Submission(Job, Base):
+    """Predictions of a method for a task. Baselines belong to nobody."""
+
+    __tablename__ = "submissions"
+    __table_args__ = (
+        UniqueConstraint("user_id", "idempotency_key"),
+        Index("submissions_of_task", "publication_id", "task"),
+    )
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    publication_id: Mapped[int] = mapped_column(ForeignKey("publications.id"))
+    task: Mapped[str]
+    user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
+    method: Mapped[str]
+    meta: Mapped[dict[str, Any]] = mapped_column(JSON)
+    seeds: Mapped[list[int]] = mapped_column(JSON)
+    predictions_sha256: Mapped[str]
+    idempotency_key: Mapped[str | None]
+    body_sha256: Mapped[str]
+    tier: Mapped[str] = mapped_column(default="scored")
+    baseline: Mapped[bool] = mapped_column(default=False)
+
+    publication: Mapped[Publication] = relationship(lazy="joined", innerjoin=True)
+    user: Mapped[User | None] = relationship(lazy="joined")
+    scores: Mapped[list["Score"]] = relationship(
+        order_by="Score.seed", cascade="all, delete-orphan"
+    )
+
+
+class Score(Base):
+    """One measure of one seed on one part."""
+
+    __tablename__ = "scores"
+
+    submission_id: Mapped[str] = mapped_column(ForeignKey("submissions.id"), primary_key=True)
+    part: Mapped[str] = mapped_column(primary_key=True)
+    measure: Mapped[str] = mapped_column(primary_key=True)
+    seed: Mapped[int] = mapped_column(primary_key=True)
+    value: Mapped[float]
+    evaluator: Mapped[str]
