@@ -1,0 +1,1 @@
+"""Builders: from a source to a graph, its tasks, and a shard set."""

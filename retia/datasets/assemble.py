@@ -1,0 +1,252 @@
+"""From the columns of a graph and its tasks to a version on disk."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import version as library_version
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+from pydantic import TypeAdapter, ValidationError
+
+from retia.datasets.sources import lineage
+from retia.protocol.link_task import TaskTables, pair_table
+from retia.protocol.recipes import compute
+from retia.shards.errors import InputError
+from retia.shards.manifest import (
+    Column,
+    Line,
+    Name,
+    Provenance,
+    Recipe,
+    Relation,
+    SemVer,
+    Source,
+)
+from retia.shards.version import Version
+from retia.shards.writer import write_version
+
+LIBRARIES = ("numpy", "scipy", "pyarrow")
+
+Step = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class NodeColumn:
+    """A column of the node table: its description and its (n,) or (n, 3) values, NaN for null.
+
+    A column with a recipe has no values; they are computed from the visible edges.
+    """
+
+    column: Column
+    values: NDArray[Any] | None = None
+
+
+@dataclass(frozen=True)
+class EdgeColumns:
+    """The visible edges of a relation: (E, 2) pairs, and (E,) columns in the same order."""
+
+    name: str
+    directed: bool
+    pairs: NDArray[np.int64]
+    columns: tuple[tuple[Column, NDArray[Any]], ...] = ()
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a dataset comes from: builder, sources, parameters."""
+
+    builder: str
+    sources: tuple[Source, ...]
+    parameters: dict[str, Any]
+    synthetic: bool = False
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A dataset before it is written; nothing of it depends on where it goes."""
+
+    name: str
+    version: str
+    kind: Literal["vessel", "connectome", "text"]
+    title: str
+    description: str
+    license: str
+    citation: str
+    num_nodes: int
+    relations: tuple[EdgeColumns, ...]
+    columns: tuple[NodeColumn, ...]
+    ids: pa.Table
+    tasks: tuple[TaskTables, ...]
+    origin: Origin
+    homepage: str | None = None
+    secret: bytes | None = None
+
+
+@dataclass(frozen=True)
+class Built:
+    """A version that a build has made, or found standing."""
+
+    version: Version
+    state: Literal["built", "already there"]
+
+    def as_dict(self) -> dict[str, str]:
+        """Reference, folder, digest and state."""
+        manifest = self.version.manifest
+        return {
+            "reference": manifest.reference,
+            "path": str(self.version.root),
+            "digest": str(manifest.digest),
+            "state": self.state,
+        }
+
+
+def check_names(*names: str, version: str, license_: str | None = None) -> None:
+    """Raise `InputError` for a name, a version number or a licence that no manifest may hold."""
+    wanted: list[tuple[Any, str | None, str]] = [
+        *((Name, name, "lower-case letters, digits and hyphens, 63 at most") for name in names),
+        (SemVer, version, "three numbers such as 1.0.0"),
+        (Line, license_, "one line, an SPDX expression"),
+    ]
+    for form, text, rule in wanted:
+        try:
+            if text is not None:
+                TypeAdapter(form).validate_python(text)
+        except ValidationError as error:
+            raise InputError(f"'{text}' cannot be used in a manifest: {rule}") from error
+
+
+def write_dataset(dataset: Dataset, out: Path) -> Built:
+    """Write a dataset as `out/name/version`, its ids sealed where a task is.
+
+    Raises `InputError` where other content stands under that name and version.
+    """
+    folder = out / dataset.name / dataset.version
+    state: Literal["built", "already there"] = "already there" if folder.exists() else "built"
+    edges = {relation.name: edge_table(relation) for relation in dataset.relations}
+    with write_version(out, dataset.name, dataset.version, dataset.secret) as writer:
+        writer.add("nodes", node_table(dataset, edges))
+        for name, table in edges.items():
+            writer.add(f"edges/{name}", table)
+        (writer.seal if dataset.secret else writer.add)("ids", dataset.ids)
+        for task in dataset.tasks:
+            for name, table in task.public.items():
+                writer.add(name, table)
+            for name, table in task.sealed.items():
+                writer.seal(name, table)
+        writer.finish(**_header(dataset))
+    return Built(Version.open(folder), state)
+
+
+def sort_pairs(pairs: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The order of (E, 2) pairs by (src, dst)."""
+    return np.lexsort((pairs[:, 1], pairs[:, 0]))
+
+
+def edge_table(relation: EdgeColumns) -> pa.Table:
+    """`src`, `dst` and the columns, sorted by (src, dst); an undirected edge with src < dst."""
+    pairs = relation.pairs if relation.directed else np.sort(relation.pairs, axis=1)
+    order = sort_pairs(pairs)
+    table = pair_table(pairs[order])
+    for column, values in relation.columns:
+        table = table.append_column(column.name, column_values(column, values[order]))
+    return table
+
+
+def node_table(dataset: Dataset, edges: dict[str, pa.Table]) -> pa.Table:
+    """The node table; columns with a recipe are computed from the visible edges."""
+    return pa.table(
+        {
+            node.column.name: column_values(node.column, _values(node, dataset.num_nodes, edges))
+            for node in dataset.columns
+        }
+    )
+
+
+def column_values(column: Column, values: NDArray[Any]) -> pa.Array:
+    """Values in the dtype and shape of a column; NaN becomes null."""
+    flat = pa.array(values.ravel(), type=pa.type_for_alias(column.dtype), from_pandas=True)
+    return pa.FixedSizeListArray.from_arrays(flat, column.shape[0]) if column.shape else flat
+
+
+def degree_column(name: str, description: str, **parameters: Any) -> NodeColumn:
+    """A feature that counts visible edges."""
+    return _recipe_column(name, description, "degree", parameters)
+
+
+def strength_column(name: str, description: str, **parameters: Any) -> NodeColumn:
+    """A feature that sums a column of the visible edges."""
+    return _recipe_column(name, description, "strength", parameters)
+
+
+def position_column(positions: NDArray[np.float64], description: str) -> NodeColumn:
+    """(n, 3) positions in micrometres as the column `pos`."""
+    column = Column(
+        name="pos",
+        dtype="float32",
+        shape=(3,),
+        unit="um",
+        description=description,
+        role="position",
+    )
+    return NodeColumn(column, positions)
+
+
+def _recipe_column(
+    name: str, description: str, function: str, parameters: dict[str, Any]
+) -> NodeColumn:
+    recipe = Recipe(function=function, parameters=parameters)
+    return NodeColumn(
+        Column(name=name, dtype="float32", description=description, role="feature", recipe=recipe)
+    )
+
+
+def _values(node: NodeColumn, num_nodes: int, edges: dict[str, pa.Table]) -> NDArray[Any]:
+    if node.column.recipe is not None:
+        return compute(node.column.recipe, num_nodes, edges)
+    assert node.values is not None
+    return node.values
+
+
+def _header(dataset: Dataset) -> dict[str, Any]:
+    fields = ("kind", "title", "description", "license", "citation", "homepage", "num_nodes")
+    return {field: getattr(dataset, field) for field in fields} | {
+        "directed": any(relation.directed for relation in dataset.relations),
+        "relations": tuple(_describe(relation) for relation in dataset.relations),
+        "columns": tuple(node.column for node in dataset.columns),
+        "tasks": tuple(task.task for task in dataset.tasks),
+        "provenance": _provenance(dataset.origin),
+    }
+
+
+def _describe(relation: EdgeColumns) -> Relation:
+    return Relation(
+        name=relation.name,
+        directed=relation.directed,
+        num_edges=len(relation.pairs),
+        columns=tuple(column for column, _ in relation.columns),
+    )
+
+
+def _provenance(origin: Origin) -> Provenance:
+    return Provenance(
+        builder=origin.builder,
+        retia_version=library_version("retia"),
+        libraries={name: library_version(name) for name in LIBRARIES},
+        parameters=origin.parameters,
+        sources=origin.sources,
+        lineage=lineage(origin.sources),
+        synthetic=origin.synthetic,
+    )
+
+
+def summary(built: Built) -> tuple[str, str, int, int, str, str, str]:
+    """A row for people: reference, digest, nodes, edges, tasks, state, folder."""
+    manifest = built.version.manifest
+    edges = sum(relation.num_edges for relation in manifest.relations)
+    tasks = ", ".join(f"{task.name} ({task.secrecy})" for task in manifest.tasks)
+    digest = str(manifest.digest)[:12]
+    folder = str(built.version.root)
+    return manifest.reference, digest, manifest.num_nodes, edges, tasks, built.state, folder

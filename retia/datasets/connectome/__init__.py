@@ -1,0 +1,1 @@
+"""Connectomes: nerve cells and their synapses."""

