@@ -1,0 +1,135 @@
+"""What a run is: dataset, task, model and hyper-parameters; all of it decides the run's name."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+import retia
+from retia.benchmarks.models import Model, model
+from retia.protocol.baselines import node_features, node_positions
+from retia.shards.canonical import canonical_json, sha256_bytes
+from retia.shards.errors import InputError, NotFoundError
+from retia.shards.manifest import Manifest, Task
+from retia.shards.version import Version
+
+Decoder = Literal["hadamard", "difference"]
+
+EPOCHS = {"link": 20, "node": 150}
+EVALUATE_EVERY = {"link": 1, "node": 5}
+
+
+class Settings(BaseModel):
+    """Immutable, and with no key that is not named."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Training(Settings):
+    """How a model is trained.
+
+    An epoch is a pass over the training edges in `batches` steps, or one full-batch step for a
+    node task. The validation score is taken every `evaluate_every` epochs; after `patience` of
+    them without a better one, training stops.
+    """
+
+    epochs: Annotated[int, Field(ge=1, le=100_000)]
+    evaluate_every: Annotated[int, Field(ge=1)]
+    patience: Annotated[int, Field(ge=1)] = 10
+    batches: Annotated[int, Field(ge=2, le=10_000)] = 4
+    hidden: Annotated[int, Field(ge=1, le=8192)] = 64
+    layers: Annotated[int, Field(ge=1, le=64)] = 2
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    lr: Annotated[float, Field(gt=0, le=10)] = 0.01
+    weight_decay: Annotated[float, Field(ge=0, le=10)] = 0.0
+    decoder: Decoder | None = None
+
+
+class RunConfig(Settings):
+    """A run but for its seeds; `training` is absent for a model that is not trained."""
+
+    dataset: str
+    version: str
+    digest: str
+    task: str
+    model: str
+    retia_version: str = retia.__version__
+    training: Training | None = None
+
+    def folder(self, out: Path) -> Path:
+        """`{out}/{name}@{version}/{task}/{model}-{hash12}`; the hash covers the whole config."""
+        digest = sha256_bytes(canonical_json(self.model_dump()))
+        return out / f"{self.dataset}@{self.version}" / self.task / f"{self.model}-{digest[:12]}"
+
+
+def make_config(
+    version: Version, model_name: str, task_name: str | None = None, **options: Any
+) -> RunConfig:
+    """The config of a run; `options` are fields of `Training`, and None leaves the default.
+
+    Raises `NotFoundError` for an unknown model or task, `InputError` for a model that does not fit
+    the task or the dataset, or an option that does not fit the model.
+    """
+    chosen, manifest = model(model_name), version.manifest
+    task = _task(manifest, task_name)
+    _check_fit(chosen, task, version)
+    return RunConfig(
+        dataset=manifest.name,
+        version=manifest.version,
+        digest=str(manifest.digest),
+        task=task.name,
+        model=chosen.name,
+        training=_training(chosen, task, version, options),
+    )
+
+
+def _task(manifest: Manifest, name: str | None) -> Task:
+    known = ", ".join(task.name for task in manifest.tasks)
+    if name is None:
+        if len(manifest.tasks) == 1:
+            return manifest.tasks[0]
+        raise InputError(f"{manifest.reference} has several tasks, choose with --task: {known}")
+    for task in manifest.tasks:
+        if task.name == name:
+            return task
+    raise NotFoundError(f"{manifest.reference} has no task '{name}'; there are: {known}")
+
+
+def _check_fit(chosen: Model, task: Task, version: Version) -> None:
+    where = version.manifest.reference
+    if task.type not in chosen.tasks:
+        raise InputError(
+            f"model '{chosen.name}' is for {' and '.join(chosen.tasks)} tasks, and '{task.name}' "
+            f"of {where} is a {task.type} task; 'retia models' shows which fit"
+        )
+    spatial = node_positions(version) is not None
+    if "positions" in chosen.needs and not spatial:
+        raise InputError(f"model '{chosen.name}' needs positions, and {where} has none")
+    if "features" in chosen.needs and not spatial and node_features(version) is None:
+        raise InputError(
+            f"model '{chosen.name}' needs features or positions, and {where} has neither"
+        )
+
+
+def _training(
+    chosen: Model, task: Task, version: Version, options: dict[str, Any]
+) -> Training | None:
+    given = {name: value for name, value in options.items() if value is not None}
+    if not chosen.trained:
+        if given:
+            raise InputError(
+                f"model '{chosen.name}' is not trained: {', '.join(given)} does not apply"
+            )
+        return None
+    values = {"epochs": EPOCHS[task.type], "evaluate_every": EVALUATE_EVERY[task.type], **given}
+    if task.type == "node" and "decoder" in given:
+        raise InputError("a decoder joins the two nodes of a pair; a node task has none")
+    if task.type == "link":
+        spatial = node_positions(version) is not None
+        values.setdefault("decoder", "difference" if spatial else "hadamard")
+    try:
+        return Training.model_validate(values)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        name = ".".join(str(step) for step in first["loc"])
+        raise InputError(f"{name}: {first['msg']}") from error

@@ -1,0 +1,163 @@
+"""Tensors of a version: node inputs, the message graph, what to learn from, what to predict.
+
+Node inputs are the z-scored feature columns, then the z-scored positions; where there are
+neither, a column of ones. The message graph holds the *visible* edges of all relations as one
+simple undirected graph. Hidden edges are in no table that is read here.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import torch
+from numpy.typing import NDArray
+from scipy.spatial import cKDTree
+from torch import Tensor
+
+from retia.protocol.baselines import node_features, node_positions
+from retia.protocol.pairs import contains
+from retia.protocol.predictions import PARTS
+from retia.shards.errors import IntegrityError
+from retia.shards.manifest import Part
+from retia.shards.version import Version
+
+Ints = NDArray[np.int64]
+
+NEAREST = 16
+
+
+@dataclass(frozen=True)
+class MessageGraph:
+    """The visible edges (2, E) of all relations; those of the task's relation come first."""
+
+    num_nodes: int
+    edges: Tensor
+
+    def adjacency(self, without: Tensor | None = None) -> Tensor:
+        """The 0/1 symmetric sparse CSR matrix (n, n), but for the edges at those places.
+
+        A pair stays when another visible edge joins it: the reverse, or one of another relation.
+        """
+        edges = self.edges
+        if without is not None:
+            keep = torch.ones(edges.shape[1], dtype=torch.bool, device=edges.device)
+            keep[without] = False
+            edges = edges[:, keep]
+        both = torch.cat([edges, edges.flip(0)], dim=1)
+        keys = torch.unique(both[0] * self.num_nodes + both[1])
+        row, column = keys // self.num_nodes, keys % self.num_nodes
+        start = torch.zeros(self.num_nodes + 1, dtype=torch.long, device=keys.device)
+        start[1:] = torch.bincount(row, minlength=self.num_nodes).cumsum(0)
+        ones, shape = torch.ones(len(keys), device=keys.device), (self.num_nodes, self.num_nodes)
+        return torch.sparse_csr_tensor(start, column, ones, shape, check_invariants=False)
+
+
+@dataclass(frozen=True)
+class LinkInputs:
+    """A split of a link task.
+
+    x (n, F); `positives` (P, 2), the edges to learn from, and `places` (P,), where they are in the
+    message graph; `visible_keys`, the sorted keys of the relation's edges; `nearest` (n, k), the
+    nodes nearest in space, or none; `items` (I, 2) a part.
+    """
+
+    x: Tensor
+    graph: MessageGraph
+    directed: bool
+    positives: Tensor
+    places: Tensor
+    visible_keys: Tensor
+    nearest: Tensor | None
+    items: dict[Part, Tensor]
+
+
+@dataclass(frozen=True)
+class NodeInputs:
+    """A split of a node task: x (n, F), training nodes and labels (T,), items (I,) a part."""
+
+    x: Tensor
+    graph: MessageGraph
+    train: Tensor
+    labels: Tensor
+    num_classes: int
+    items: dict[Part, Tensor]
+
+
+def link_inputs(version: Version, task_name: str, split: int, device: str) -> LinkInputs:
+    """The tensors of one split of a link task."""
+    relation = version.manifest.relation(str(version.manifest.task(task_name).relation))
+    visible = _pairs(version, f"edges/{relation.name}")
+    keys = visible[:, 0] * version.manifest.num_nodes + visible[:, 1]
+    train = _pairs(version, f"tasks/{task_name}/{split}/train")
+    places = _places(keys, train, version.manifest.num_nodes, relation.directed)
+    positions = node_positions(version)
+    items = {part: _pairs(version, f"tasks/{task_name}/{split}/{part}") for part in PARTS}
+    return LinkInputs(
+        x=_node_inputs(version, device),
+        graph=_message_graph(version, relation.name, device),
+        directed=relation.directed,
+        positives=torch.as_tensor(visible[places], device=device),
+        places=torch.as_tensor(places, device=device),
+        visible_keys=torch.as_tensor(keys, device=device),
+        nearest=None if positions is None else torch.as_tensor(_nearest(positions), device=device),
+        items={part: torch.as_tensor(pairs, device=device) for part, pairs in items.items()},
+    )
+
+
+def node_inputs(version: Version, task_name: str, split: int, device: str) -> NodeInputs:
+    """The tensors of one split of a node task."""
+    train = version.task_table(task_name, split, "train")
+    return NodeInputs(
+        x=_node_inputs(version, device),
+        graph=_message_graph(version, None, device),
+        train=_column(train, "node", device),
+        labels=_column(train, "label", device),
+        num_classes=len(version.manifest.task(task_name).classes),
+        items={
+            part: _column(version.task_table(task_name, split, part), "item", device)
+            for part in PARTS
+        },
+    )
+
+
+def _node_inputs(version: Version, device: str) -> Tensor:
+    blocks = (node_features(version), node_positions(version))
+    present = [block for block in blocks if block is not None]
+    if not present:
+        return torch.ones(version.manifest.num_nodes, 1, device=device)
+    values = np.concatenate(present, axis=1)
+    spread = values.std(axis=0)
+    scaled = (values - values.mean(axis=0)) / np.where(spread > 0, spread, 1)
+    return torch.as_tensor(scaled.astype(np.float32), device=device)
+
+
+def _message_graph(version: Version, first: str | None, device: str) -> MessageGraph:
+    names = [relation.name for relation in version.manifest.relations]
+    ordered = sorted(names, key=lambda name: name != first)
+    edges = np.concatenate([_pairs(version, f"edges/{name}") for name in ordered])
+    return MessageGraph(version.manifest.num_nodes, torch.as_tensor(edges.T.copy(), device=device))
+
+
+def _places(keys: Ints, train: Ints, num_nodes: int, directed: bool) -> Ints:
+    """Where the training edges are among the visible ones, which are sorted."""
+    train = train if directed else np.sort(train, axis=1)
+    wanted = train[:, 0] * num_nodes + train[:, 1]
+    if not contains(keys, wanted).all():
+        raise IntegrityError("a training edge is not among the visible edges; run 'retia audit'")
+    return np.searchsorted(keys, wanted)
+
+
+def _nearest(positions: NDArray[np.float64]) -> Ints:
+    """The nodes nearest to each node in space, (n, k); a node may be among its own."""
+    k = min(NEAREST + 1, len(positions))
+    _, index = cKDTree(positions).query(positions, k=k)
+    return np.asarray(index, dtype=np.int64).reshape(len(positions), k)
+
+
+def _pairs(version: Version, table: str) -> Ints:
+    rows = version.table(table, ["src", "dst"])
+    return np.column_stack([rows[end].to_numpy().astype(np.int64) for end in ("src", "dst")])
+
+
+def _column(table: pa.Table, name: str, device: str) -> Tensor:
+    return torch.as_tensor(table[name].to_numpy().astype(np.int64), device=device)

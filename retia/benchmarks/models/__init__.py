@@ -1,0 +1,31 @@
+"""The models that Retia ships, one a file, by name."""
+
+from difflib import get_close_matches
+
+from retia.benchmarks.models import (
+    adamic_adar,
+    common_neighbours,
+    degree,
+    distance,
+    gcn,
+    graphsage,
+    majority,
+    mlp,
+)
+from retia.benchmarks.models.model import EncoderSize, Model
+from retia.shards.errors import NotFoundError
+
+__all__ = ["MODELS", "EncoderSize", "Model", "model"]
+
+_MODULES = (degree, common_neighbours, adamic_adar, distance, majority, mlp, gcn, graphsage)
+
+MODELS: dict[str, Model] = {module.MODEL.name: module.MODEL for module in _MODULES}
+
+
+def model(name: str) -> Model:
+    """The model of that name; an unknown name is answered with the nearest ones."""
+    if name in MODELS:
+        return MODELS[name]
+    near = get_close_matches(name.lower(), MODELS, n=2, cutoff=0.5)
+    hint = f"did you mean {' or '.join(near)}? " if near else ""
+    raise NotFoundError(f"no model '{name}'; {hint}'retia models' lists all of them")

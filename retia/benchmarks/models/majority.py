@@ -1,0 +1,11 @@
+"""The commonest class of the training nodes."""
+
+from retia.benchmarks.models.model import Model, node_baseline
+
+MODEL = Model(
+    name="majority",
+    summary="the commonest training class, for every node",
+    paper="none: a control that every node leaderboard shows",
+    tasks=("node",),
+    predict=node_baseline("majority"),
+)

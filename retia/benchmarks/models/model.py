@@ -1,0 +1,73 @@
+"""What a model says about itself, and the two ways to be one: trained, or computed."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from retia.protocol.baselines import NODE_BASELINES, link_scores
+from retia.shards.manifest import Part
+from retia.shards.version import Version
+
+if TYPE_CHECKING:
+    from torch import nn
+
+TaskType = Literal["link", "node"]
+Need = Literal["features", "positions"]
+Predict = Callable[[Version, str, int, Part], NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class EncoderSize:
+    """The widths of an encoder: inputs, hidden and output units, layers, share dropped."""
+
+    inputs: int
+    hidden: int
+    layers: int
+    dropout: float
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model of the registry: it has an `encoder` and is trained, or it has `predict`.
+
+    An encoder is a torch module called as `encoder(x, adjacency)`: (n, F) inputs and the sparse
+    (n, n) message graph give (n, hidden) embeddings. `predict(version, task, split, part)` gives
+    the values of a part's items, in their order.
+    """
+
+    name: str
+    summary: str
+    paper: str
+    tasks: tuple[TaskType, ...]
+    needs: tuple[Need, ...] = ()
+    encoder: "Callable[[EncoderSize], nn.Module] | None" = None
+    predict: Predict | None = None
+
+    @property
+    def trained(self) -> bool:
+        """Whether the model has parameters to learn, and so depends on a seed."""
+        return self.encoder is not None
+
+
+def link_baseline(name: str) -> Predict:
+    """The link baseline of that name, as a model's `predict`."""
+
+    def predict(version: Version, task: str, split: int, part: Part) -> NDArray[Any]:
+        rows = version.task_table(task, split, part)
+        src, dst = (rows[end].to_numpy().astype(np.int64) for end in ("src", "dst"))
+        return link_scores(name, version, task, src, dst)
+
+    return predict
+
+
+def node_baseline(name: str) -> Predict:
+    """The node baseline of that name, as a model's `predict`."""
+
+    def predict(version: Version, task: str, split: int, part: Part) -> NDArray[Any]:
+        items = version.task_table(task, split, part)["item"].to_numpy()
+        return NODE_BASELINES[name](version, task, split)[items]
+
+    return predict

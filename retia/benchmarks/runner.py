@@ -1,0 +1,204 @@
+"""Run a model over seeds, in parallel processes, into a directory that resumes.
+
+```
+{out}/{name}@{version}/{task}/{model}-{hash12}/
+  config.json           what decides the run; its hash is in the folder's name
+  seeds/{seed}/         result.json, predictions.parquet, metrics.jsonl
+  predictions.parquet   all seeds, ready to submit
+  result.json           what a submission says, mean and unbiased std, the environment
+```
+"""
+
+import json
+import multiprocessing
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from retia.benchmarks.config import RunConfig
+from retia.benchmarks.environment import cores, hardware, versions
+from retia.benchmarks.models import model
+from retia.benchmarks.seed import (
+    PREDICTIONS_FILE,
+    RESULT_FILE,
+    SeedJob,
+    parquet_bytes,
+    run_seed,
+    start_worker,
+)
+from retia.shards.errors import InputError, IntegrityError, MissingExtraError, ServiceError
+from retia.shards.manifest import Task
+from retia.shards.version import Version
+from retia.shards.writer import write_atomically
+
+CONFIG_FILE = "config.json"
+RANKED_SEEDS = 10
+
+OnSeed = Callable[[int], None]
+
+
+def seeds_of(config: RunConfig, task: Task, seeds: int = RANKED_SEEDS) -> list[int]:
+    """The seeds of a run: seed i uses split i; what is not trained gives each split once."""
+    if seeds < 1:
+        raise InputError(f"--seeds is {seeds}; at least 1 is needed")
+    return list(range(seeds if config.training else task.num_splits))
+
+
+def run(
+    version: Version,
+    config: RunConfig,
+    out: Path,
+    *,
+    seeds: int = RANKED_SEEDS,
+    workers: int | None = None,
+    on_seed: OnSeed = lambda seed: None,
+) -> Path:
+    """Run the seeds that are not done yet, then write the run's predictions and result.
+
+    `workers` processes (the number of cores by default) train side by side, each with one thread;
+    their number does not change the results. `on_seed` is called as each seed is done. Returns the
+    run directory. Raises `InputError` where the directory holds another run.
+    """
+    start = time.perf_counter()
+    if workers is not None and workers < 1:
+        raise InputError(f"--workers is {workers}; at least 1 is needed")
+    folder = config.folder(out)
+    _claim(folder, config)
+    wanted = seeds_of(config, version.manifest.task(config.task), seeds)
+    jobs = [SeedJob(version.root, config, seed, folder) for seed in wanted]
+    done = [job.seed for job in jobs if (job.folder / RESULT_FILE).exists()]
+    left = [job for job in jobs if job.seed not in done]
+    for seed in done:
+        on_seed(seed)
+    for seed in _run_all(left, config, min(workers or cores(), max(len(left), 1))):
+        on_seed(seed)
+    _write_predictions(jobs)
+    result = _result(version, config, jobs, time.perf_counter() - start, len(done))
+    write_atomically(folder / RESULT_FILE, _pretty(result))
+    return folder
+
+
+def read_result(folder: Path) -> dict[str, Any]:
+    """The `result.json` of a run directory or of one of its seeds."""
+    path = folder / RESULT_FILE
+    try:
+        return json.loads(path.read_bytes())
+    except FileNotFoundError as error:
+        raise InputError(f"{folder} is no run directory: it has no {RESULT_FILE}") from error
+    except ValueError as error:
+        raise IntegrityError(f"{path}: not readable JSON ({error}); delete it to re-run") from error
+
+
+def _claim(folder: Path, config: RunConfig) -> None:
+    """Write the config into a new run directory, or make sure that it is the one there."""
+    path, content = folder / CONFIG_FILE, _pretty(config.model_dump())
+    if not path.exists():
+        if folder.exists() and any(folder.iterdir()):
+            raise InputError(
+                f"{folder} is not empty and has no {CONFIG_FILE}; choose another --out"
+            )
+        write_atomically(path, content)
+    elif path.read_bytes() != content:
+        raise InputError(f"{path} is of another run than its folder's name says; move it away")
+
+
+def _run_all(jobs: list[SeedJob], config: RunConfig, workers: int) -> Iterator[int]:
+    if not config.training or workers == 1:
+        _need_torch(config)
+        for job in jobs:
+            yield run_seed(job)
+    else:
+        _need_torch(config)
+        yield from _run_parallel(jobs, workers)
+
+
+def _run_parallel(jobs: list[SeedJob], workers: int) -> Iterator[int]:
+    others = set(multiprocessing.active_children())
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, context, initializer=start_worker) as pool:
+        futures = [pool.submit(run_seed, job) for job in jobs]
+        try:
+            for future in as_completed(futures):
+                yield future.result()
+        except BaseException as error:
+            pool.shutdown(wait=False, cancel_futures=True)
+            for process in set(multiprocessing.active_children()) - others:
+                process.terminate()
+            if isinstance(error, BrokenProcessPool):
+                raise ServiceError(
+                    "a training process was killed, most likely for want of memory; finished "
+                    "seeds are kept: run again, with fewer --workers or a smaller --hidden"
+                ) from error
+            raise
+
+
+def _need_torch(config: RunConfig) -> None:
+    found = versions()
+    for package in ("torch", "torch-geometric"):
+        if config.training and package not in found:
+            raise MissingExtraError("bench", package)
+
+
+def _write_predictions(jobs: list[SeedJob]) -> None:
+    tables = [pq.read_table(job.folder / PREDICTIONS_FILE) for job in jobs]
+    table = pa.concat_tables(tables).unify_dictionaries().combine_chunks()
+    write_atomically(jobs[0].run / PREDICTIONS_FILE, parquet_bytes(table))
+
+
+def _result(
+    version: Version, config: RunConfig, jobs: list[SeedJob], wall_s: float, resumed: int
+) -> dict[str, Any]:
+    manifest, results = version.manifest, [read_result(job.folder) for job in jobs]
+    devices = sorted({result["device"] for result in results} - {"cpu"})
+    sealed = any(result["test"] is None for result in results)
+    return {
+        "submission": {
+            "dataset": manifest.name,
+            "version": manifest.version,
+            "digest": manifest.digest,
+            "task": config.task,
+            "method": config.model,
+            "parameters": max(result["parameters"] for result in results),
+            "hardware": hardware(", ".join(devices)),
+            "external_data": None,
+            "deterministic": not model(config.model).trained,
+            "tuned": None,
+            "notes": "",
+        },
+        "valid": _summary([result["valid"] for result in results]),
+        "test": None if sealed else _summary([result["test"] for result in results]),
+        "seeds": [job.seed for job in jobs],
+        "environment": {
+            "versions": versions(),
+            "threads": max(result["threads"] for result in results),
+            "devices": devices or ["cpu"],
+            "peak_rss_bytes": max(result["peak_rss_bytes"] for result in results),
+            "wall_s": round(wall_s, 3),
+            "seeds_wall_s": round(sum(result["wall_s"] for result in results), 3),
+            "seeds_resumed": resumed,
+        },
+    }
+
+
+def _summary(scores: list[dict[str, float]]) -> dict[str, dict[str, Any]]:
+    """Mean, unbiased std (none for a single seed) and the value of each seed, by measure."""
+    values = {measure: [score[measure] for score in scores] for measure in scores[0]}
+    return {
+        measure: {
+            "mean": float(np.mean(each)),
+            "std": float(np.std(each, ddof=1)) if len(each) > 1 else None,
+            "seeds": each,
+        }
+        for measure, each in values.items()
+    }
+
+
+def _pretty(value: Any) -> bytes:
+    return (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode()

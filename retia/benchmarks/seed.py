@@ -1,0 +1,158 @@
+"""One seed of a run: train or compute, score, and write `seeds/{seed}/`.
+
+`result.json` is written last and in one step: where it stands, the seed is done.
+"""
+
+import json
+import multiprocessing
+import os
+import signal
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from retia.benchmarks.config import RunConfig
+from retia.benchmarks.environment import peak_rss_bytes
+from retia.benchmarks.models import model
+from retia.protocol.evaluation import evaluate, load_truth
+from retia.protocol.predictions import PARTS
+from retia.shards.canonical import canonical_json
+from retia.shards.manifest import Part
+from retia.shards.version import Version
+from retia.shards.writer import write_atomically
+
+RESULT_FILE = "result.json"
+PREDICTIONS_FILE = "predictions.parquet"
+CURVE_FILE = "metrics.jsonl"
+THREADS = 1
+
+Values = dict[Part, NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class SeedJob:
+    """A seed to run: the version's folder, the config, and the run directory."""
+
+    root: Path
+    config: RunConfig
+    seed: int
+    run: Path
+
+    @property
+    def folder(self) -> Path:
+        """Where the seed's files go."""
+        return self.run / "seeds" / str(self.seed)
+
+
+def run_seed(job: SeedJob) -> int:
+    """Run one seed and write its files; returns the seed."""
+    start = time.perf_counter()
+    job.folder.mkdir(parents=True, exist_ok=True)
+    version = Version.open(job.root)
+    values, about = _train(version, job) if job.config.training else _compute(version, job)
+    task = version.manifest.task(job.config.task)
+    split = job.seed % task.num_splits
+    result = {
+        "seed": job.seed,
+        "split": split,
+        "valid": _measure(version, job.config.task, split, "valid", values),
+        "test": None
+        if task.secrecy == "sealed"
+        else _measure(version, job.config.task, split, "test", values),
+        **about,
+        "wall_s": round(time.perf_counter() - start, 3),
+        "peak_rss_bytes": peak_rss_bytes(),
+    }
+    table = _table(version, job, split, values)
+    write_atomically(job.folder / PREDICTIONS_FILE, parquet_bytes(table))
+    write_atomically(job.folder / RESULT_FILE, canonical_json(result))
+    return job.seed
+
+
+def start_worker() -> None:
+    """Make a worker process leave interrupts to its parent, and end when the parent is gone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_end_after, args=(parent,), daemon=True).start()
+
+
+def parquet_bytes(table: pa.Table) -> bytes:
+    """A table as the bytes of a Parquet file (zstd)."""
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink, compression="zstd", version="2.6")
+    return sink.getvalue().to_pybytes()
+
+
+def _end_after(parent: Any) -> None:
+    parent.join()
+    os._exit(1)
+
+
+def _compute(version: Version, job: SeedJob) -> tuple[Values, dict[str, Any]]:
+    predict = model(job.config.model).predict
+    assert predict is not None
+    split = job.seed % version.manifest.task(job.config.task).num_splits
+    values = {part: predict(version, job.config.task, split, part) for part in PARTS}
+    return values, {"parameters": 0, "device": "cpu", "threads": THREADS}
+
+
+def _train(version: Version, job: SeedJob) -> tuple[Values, dict[str, Any]]:
+    import torch
+
+    from retia.benchmarks.training import torch_settings, train
+
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    with torch_settings(THREADS), (job.folder / CURVE_FILE).open("w") as curve:
+
+        def log(record: dict[str, Any]) -> None:
+            curve.write(json.dumps(record) + "\n")
+            curve.flush()
+
+        trained = train(version, job.config, job.seed, device, log)
+    return dict(trained.predictions), {
+        "parameters": trained.parameters,
+        "epochs": trained.epochs,
+        "best_epoch": trained.best_epoch,
+        "device": torch.cuda.get_device_name() if device == "cuda" else device,
+        "threads": THREADS,
+    }
+
+
+def _measure(
+    version: Version, task: str, split: int, part: Part, values: Values
+) -> dict[str, float]:
+    truth = load_truth(version, task, split, part)
+    return evaluate(truth, _stored(truth.task.type, values[part]))
+
+
+def _stored(task_type: str, values: NDArray[Any]) -> NDArray[Any]:
+    """The values as the file holds them: what is measured here is what a server measures."""
+    return values.astype(np.float32 if task_type == "link" else np.int16)
+
+
+def _table(version: Version, job: SeedJob, split: int, values: Values) -> pa.Table:
+    """The predictions of one seed in the form of `retia.protocol.predictions`."""
+    task_type = version.manifest.task(job.config.task).type
+    column = "score" if task_type == "link" else "pred"
+    items = {part: version.task_table(job.config.task, split, part)["item"] for part in PARTS}
+    sizes = [len(items[part]) for part in PARTS]
+    parts = pa.DictionaryArray.from_arrays(
+        np.repeat(np.arange(len(PARTS), dtype=np.int8), sizes), pa.array(PARTS)
+    )
+    stored = [_stored(task_type, values[part]) for part in PARTS]
+    return pa.table(
+        {
+            "seed": np.full(sum(sizes), job.seed, dtype=np.int32),
+            "part": parts,
+            "item": np.concatenate([items[part].to_numpy() for part in PARTS]).astype(np.int32),
+            column: np.concatenate(stored),
+        }
+    )
