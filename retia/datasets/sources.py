@@ -31,7 +31,6 @@ from retia.shards.errors import (
 from retia.shards.manifest import Source
 from retia.shards.writer import write_atomically
 
-CHUNK_BYTES = 1 << 20
 ATTEMPTS = 5
 
 
@@ -226,7 +225,7 @@ def _resume(url: str, part: Path) -> None:
             raise ServiceError(f"{url}: the server answered {answer.status_code}")
         resumed = answer.headers.get("Content-Range", "").startswith(f"bytes {have}-")
         with part.open("ab" if resumed else "wb") as file:
-            for chunk in answer.iter_raw(CHUNK_BYTES):
+            for chunk in answer.iter_raw():
                 file.write(chunk)
 
 

@@ -1,0 +1,148 @@
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from retia.datasets.connectome.cect import Connectome, read_cect
+from retia.datasets.connectome.celegans import CLASSES, build_from_files, order_neurons
+from retia.datasets.sources import SOURCES, FetchedFile, LocalFile, fetch
+from retia.protocol.audit import audit
+from retia.shards.errors import InputError
+from retia.shards.version import Version
+
+TYPES = {"A": "Amphid", "B": "Layer 1 interneuron", "C": "Canal neuron", "m": "Head muscle"}
+
+
+@pytest.fixture(scope="module")
+def files(data: Path) -> list[FetchedFile]:
+    folder = data / "connectome" / "celegans"
+    names = ("Cook2019HermReader.json", "all_cell_info.csv")
+    return [fetch(LocalFile(folder / name, "MIT"))[0] for name in names]
+
+
+@pytest.fixture(scope="module")
+def worm(files: list[FetchedFile], tmp_path_factory: pytest.TempPathFactory) -> list[Version]:
+    """`celegans-link` and `celegans-node`."""
+    out = tmp_path_factory.mktemp("worm")
+    return [built.version for built in build_from_files(files, out)]
+
+
+def small() -> Connectome:
+    chemical = np.array([[5, 1, 0, 9], [0, 0, 2, 0], [0, 0, 0, 0], [1, 1, 1, 1]], dtype=float)
+    gap = np.array([[7, 3, 0, 0], [4, 0, 0, 0], [0, 0, 0, 1], [0, 0, 1, 0]], dtype=float)
+    return Connectome(np.array(list(TYPES)), chemical, gap)
+
+
+def test_only_neurons_stay_and_self_loops_are_counted() -> None:
+    worm = order_neurons(small(), TYPES, np.random.default_rng(0))
+    assert sorted(worm.names) == ["A", "B", "C"]
+    chemical = {
+        (*worm.names[pair], weight)
+        for pair, weight in zip(worm.chemical, worm.chemical_weight, strict=True)
+    }
+    assert chemical == {("A", "B", 1.0), ("B", "C", 2.0)}
+    assert worm.report["chemical_self_loops_dropped"] == 1
+    assert worm.report["gap_self_loops_dropped"] == 1
+
+
+def test_gap_junction_stands_once_with_the_greater_weight() -> None:
+    worm = order_neurons(small(), TYPES, np.random.default_rng(0))
+    assert len(worm.gap) == 1
+    assert worm.gap[0, 0] < worm.gap[0, 1]
+    assert set(worm.names[worm.gap[0]]) == {"A", "B"}
+    assert worm.gap_weight.tolist() == [4.0]
+    assert worm.report["gap_pairs_of_unequal_weight"] == 1
+
+
+def test_neuron_without_class_is_kept_unlabelled() -> None:
+    worm = order_neurons(small(), TYPES, np.random.default_rng(0))
+    assert dict(zip(worm.names, worm.classes, strict=True)) == {"A": 0, "B": 1, "C": -1}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "not json",
+        "[]",
+        '{"nodes": ["a"]}',
+        '{"nodes": ["a"], "connections": {"Generic_CS": [[-1]], "Generic_GJ": [[0]]}}',
+        '{"nodes": ["a"], "connections": {"Generic_CS": [[NaN]], "Generic_GJ": [[0]]}}',
+        '{"nodes": ["a"], "connections": {"Generic_CS": [[1, 2]], "Generic_GJ": [[0]]}}',
+    ],
+)
+def test_file_of_another_form_is_named(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "worm.json"
+    path.write_text(content)
+    with pytest.raises(InputError, match=r"worm\.json"):
+        read_cect(path)
+
+
+def test_worm_has_302_neurons_in_three_classes(worm: list[Version]) -> None:
+    link, node = worm
+    assert node.manifest.num_nodes == link.manifest.num_nodes == 302
+    assert {r.name: r.num_edges for r in node.manifest.relations} == {
+        "chemical": 3671,
+        "gap": 1091,
+    }
+    labels = np.concatenate(
+        [node.task_table("class", 0, "train")["label"].to_numpy()]
+        + [node.answers("class", 0, part)["label"].to_numpy() for part in ("valid", "test")]
+    )
+    assert dict(zip(CLASSES, np.bincount(labels).tolist(), strict=True)) == {
+        "sensory": 83,
+        "inter": 89,
+        "motor": 123,
+    }
+    assert node.manifest.task("class").num_splits == link.manifest.task("chemical").num_splits == 10
+
+
+def test_edges_equal_the_source_matrix(files: list[FetchedFile], worm: list[Version]) -> None:
+    _, node = worm
+    source = json.loads(files[0].path.read_bytes())
+    names = node.table("ids")["name"].to_pylist()
+    rows = [source["nodes"].index(name) for name in names]
+    for relation, layer in (("chemical", "Generic_CS"), ("gap", "Generic_GJ")):
+        matrix = np.array(source["connections"][layer])[np.ix_(rows, rows)]
+        np.fill_diagonal(matrix, 0)
+        edges = node.edges(relation)
+        found = np.zeros_like(matrix)
+        found[edges["src"].to_numpy(), edges["dst"].to_numpy()] = edges["weight"].to_numpy()
+        np.testing.assert_array_equal(found if relation == "chemical" else found + found.T, matrix)
+
+
+def test_audit_finds_nothing(worm: list[Version]) -> None:
+    for version in worm:
+        assert version.verify() == []
+        assert [f for f in audit(version) if f.status != "passed"] == []
+
+
+def test_second_build_is_recognised_whatever_its_workers(
+    files: list[FetchedFile], worm: list[Version]
+) -> None:
+    again = build_from_files(files, worm[0].root.parents[1], workers=2)
+    assert [built.state for built in again] == ["already there", "already there"]
+    assert [built.version.manifest.digest for built in again] == [
+        version.manifest.digest for version in worm
+    ]
+
+
+def test_another_seed_hides_other_edges(
+    files: list[FetchedFile], worm: list[Version], tmp_path: Path
+) -> None:
+    (other,) = build_from_files(files, tmp_path, seed=1, only="link")
+    assert other.version.manifest.digest != worm[0].manifest.digest
+
+
+def test_pinned_source_is_the_test_file(files: list[FetchedFile]) -> None:
+    pinned = SOURCES["cook2019-hermaphrodite"]
+    assert [file.sha256 for file in files] == [digest for _, digest in pinned.members]
+
+
+def test_public_data_cannot_be_sealed(
+    retia: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert retia("build", "celegans", "--sealed", "link", "--out", tmp_path / "out") == 2
+    assert "public" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
