@@ -117,6 +117,7 @@ def accept(
     submission = _row(publication, upload)
     submission.user_id = user.id
     session.add(submission)
+    session.flush()
     return submission
 
 
@@ -138,7 +139,7 @@ def keep_scores(session: Session, job: Claim[Submission], scores: list[SeedScore
 
 
 def _row(publication: Publication, upload: Upload) -> Submission:
-    meta: dict[str, Any] = dump(upload.meta)
+    meta: dict[str, Any] = upload.meta.model_dump(mode="json")
     return Submission(
         id=secrets.token_hex(8),
         publication_id=publication.id,

@@ -3,14 +3,13 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 from retia.leaderboard.ranking import Row, Summary
 from retia.protocol.metrics import REGISTRY
 from retia.shards.manifest import Measure, Task
 
 WIDTH = 180.0
-MARGIN = 8.0
+MARGIN = 14.0
 STEPS = (1, 2, 2.5, 5, 10)
 
 
@@ -33,24 +32,28 @@ class Axis:
     ticks: tuple[tuple[float, str], ...]
 
     def place(self, value: float) -> float:
-        """Where a value lies."""
-        share = (value - self.low) / (self.high - self.low)
+        """Where a value lies; beyond the ends, at the end."""
+        share = min(1.0, max(0.0, (value - self.low) / (self.high - self.low)))
         return round(MARGIN + share * (WIDTH - 2 * MARGIN), 1)
 
 
 def make_axis(rows: Sequence[Row], key: str) -> Axis:
-    """An axis with round ends that holds every interval."""
+    """An axis with round ends that holds every interval; shares end at 0 and 1."""
     found = [row.scores["test"][key] for row in rows]
     low = min((_low(s) for s in found), default=0.0)
     high = max((_high(s) for s in found), default=1.0)
-    step = _round_step(max(high - low, 0.02) / 3)
+    if all(0 <= s.mean <= 1 for s in found):
+        low, high = max(low, 0.0), min(high, 1.0)
+    step = _round_step(max(high - low, 0.02) / 4)
     first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
     last = max(last, first + 1)
     bare = Axis(first * step, last * step, ())
     decimals = max(0, -math.floor(math.log10(step) + 1e-9)) + (f"{step:e}"[0:3] == "2.5")
-    ends = sorted({first, (first + last) // 2, last})
-    ticks = tuple((bare.place(i * step), f"{i * step:.{decimals}f}") for i in ends)
-    assert all(a[0] < b[0] for a, b in pairwise(ticks))
+    every = 1 if last - first <= 4 else 2
+    ticks = tuple(
+        (bare.place(i * step), f"{i * step:.{decimals}f}" if (i - first) % every == 0 else "")
+        for i in range(first, last + 1)
+    )
     return Axis(bare.low, bare.high, ticks)
 
 

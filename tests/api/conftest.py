@@ -1,0 +1,132 @@
+"""A server in its own process for the main flows, and an app in this one for the small ones."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+import pytest
+from starlette.testclient import TestClient
+
+from retia.api.accounts import SCOPES, add_token, add_user
+from retia.api.app import create_app
+from retia.api.context import Context
+from retia.api.settings import Settings
+from retia.api.worker import work
+from retia.shards.version import Version
+from tests.api.client import post_version, publication, upload
+from tests.toys import toy_link, toy_node
+
+PASSWORD = "correct horse battery"
+
+
+@dataclass
+class Running:
+    """A server process, its data folder, and a client that speaks to it."""
+
+    data: Path
+    env: dict[str, str]
+    process: subprocess.Popen[str] = field(init=False)
+    client: httpx.Client = field(init=False)
+
+    def start(self) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "retia", "serve", "--data", str(self.data), "--port", "0"],
+            env=os.environ | self.env,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert self.process.stdout is not None
+        url = self.process.stdout.readline().split()[-1]
+        self.client = httpx.Client(base_url=url, timeout=30)
+        assert self.client.get("/readyz").status_code == 200
+
+    def stop(self, how: int = signal.SIGTERM) -> int:
+        self.client.close()
+        self.process.send_signal(how)
+        return self.process.wait(20)
+
+
+def make_tokens(context: Context) -> dict[str, str]:
+    """A token with all its role's scopes for each of these accounts."""
+    tokens = {}
+    accounts = {"ada": "publisher", "eve": "publisher", "uma": "user", "root": "admin"}
+    with context.database.write() as session:
+        for name, role in accounts.items():
+            user = add_user(session, name, PASSWORD, role)
+            tokens[name] = add_token(session, user, SCOPES[role], "test", 1)[0]
+    return tokens
+
+
+@pytest.fixture
+def serve(tmp_path: Path) -> Iterator[Callable[..., Running]]:
+    started: list[Running] = []
+
+    def start(**env: str) -> Running:
+        running = Running(tmp_path / "data", env)
+        running.start()
+        started.append(running)
+        return running
+
+    yield start
+    for running in started:
+        if running.process.poll() is None:
+            running.stop()
+
+
+@dataclass
+class Local:
+    """An app in this process; its worker runs when a test says so."""
+
+    context: Context
+    client: TestClient
+    tokens: dict[str, str]
+
+    def work(self) -> None:
+        work(self.context, once=True)
+
+    def publish(self, version: Version, account: str = "ada") -> dict[str, object]:
+        upload(self.client, self.tokens[account], version)
+        answer = post_version(self.client, self.tokens[account], version)
+        assert answer.status_code in (200, 202), answer.text
+        self.work()
+        return publication(self.client, self.tokens[account], version)
+
+
+def make_local(folder: Path, **settings: object) -> Local:
+    values = {"data": folder, "quota": 3} | settings
+    app = create_app(Settings.model_validate(values))
+    context = app.state.context
+    return Local(context, TestClient(app, raise_server_exceptions=True), make_tokens(context))
+
+
+@pytest.fixture
+def local(tmp_path: Path) -> Local:
+    return make_local(tmp_path / "data")
+
+
+@pytest.fixture(scope="session")
+def versions(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Version]:
+    """Small versions, each from a source of its own."""
+    out = tmp_path_factory.mktemp("toys")
+    return {
+        "link": toy_link(out, source="a"),
+        "sealed": toy_link(
+            out, sealed=True, name="toy-sealed", source="b", spatial=True, num_nodes=300
+        ),
+        "node": toy_node(out, source="c"),
+    }
+
+
+@pytest.fixture(scope="module")
+def board(tmp_path_factory: pytest.TempPathFactory, versions: dict[str, Version]) -> Local:
+    """An app with all the small versions published; read only."""
+    local = make_local(tmp_path_factory.mktemp("board") / "data", quota=1000)
+    for version in versions.values():
+        outcome = local.publish(version)
+        assert outcome["state"] == "published", outcome
+    return local

@@ -1,0 +1,123 @@
+"""Jobs are claimed by one worker at a time, and counted once."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from retia.leaderboard.database import Database
+from retia.leaderboard.queue import (
+    MAX_ATTEMPTS,
+    LostClaimError,
+    claim,
+    held,
+    keeping,
+    release_dead,
+    stop,
+)
+from retia.leaderboard.tables import Dataset, Publication, User
+
+LEASE = 60.0
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    database = Database(f"sqlite:///{tmp_path / 'test.sqlite'}")
+    database.create()
+    with database.write() as session:
+        session.add(User(id=1, name="ada", password_hash="-", role="publisher"))
+        session.flush()
+        session.add(Dataset(name="toy", owner_id=1))
+        session.flush()
+        session.add_all(
+            Publication(
+                id=number,
+                name="toy",
+                version=f"1.0.{number}",
+                digest="0",
+                manifest="{}",
+                summary={},
+            )
+            for number in range(1, 9)
+        )
+    yield database
+    database.close()
+
+
+def test_each_job_goes_to_one_worker(database: Database) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        claims = list(pool.map(lambda _: claim(database, Publication, LEASE), range(12)))
+    taken = [found.id for found in claims if found is not None]
+    assert sorted(taken) == list(range(1, 9))
+
+
+def test_a_lapsed_lease_is_taken_over_and_the_late_result_is_thrown_away(
+    database: Database,
+) -> None:
+    slow = claim(database, Publication, lease=-1.0)
+    quick = claim(database, Publication, LEASE)
+    assert slow is not None
+    assert quick is not None
+    assert (quick.id, quick.fence) == (slow.id, slow.fence + 1)
+    with pytest.raises(LostClaimError), database.write() as session:
+        held(session, slow)
+    with database.write() as session:
+        assert held(session, quick).id == quick.id
+
+
+def test_a_lease_is_renewed_while_the_work_goes_on(database: Database) -> None:
+    job = claim(database, Publication, lease=0.3)
+    assert job is not None
+    with keeping(database, job, lease=0.3):
+        time.sleep(0.8)
+        others = [claim(database, Publication, LEASE) for _ in range(8)]
+    assert job.id not in [other.id for other in others if other is not None]
+
+
+def test_a_job_that_kills_its_workers_is_given_up(database: Database) -> None:
+    first = claim(database, Publication, lease=-1.0)
+    assert first is not None
+    for _ in range(MAX_ATTEMPTS - 1):
+        again = claim(database, Publication, lease=-1.0)
+        assert again is not None
+        assert again.id == first.id
+    assert claim(database, Publication, LEASE) is None
+    with database.read() as session:
+        row = session.get_one(Publication, first.id)
+        assert row.state == "refused"
+        assert "gave up after" in str(row.problem)
+
+
+def test_a_dead_workers_job_is_free_at_once(database: Database) -> None:
+    with subprocess.Popen([sys.executable, "-c", ""]) as child:
+        pass
+    job = claim(database, Publication, LEASE)
+    assert job is not None
+    with database.write() as session:
+        row = held(session, job)
+        row.worker = str(row.worker).rpartition(":")[0] + f":{child.pid}"
+    release_dead(database)
+    again = claim(database, Publication, LEASE)
+    assert again is not None
+    assert again.id == job.id
+
+
+def test_a_stopped_job_says_why(database: Database) -> None:
+    job = claim(database, Publication, LEASE)
+    assert job is not None
+    stop(database, job, "a reason")
+    with database.read() as session:
+        assert session.get_one(Publication, job.id).problem == "a reason"
+
+
+def test_a_failed_write_leaves_nothing(database: Database) -> None:
+    with pytest.raises(RuntimeError), database.write() as session:
+        session.get_one(User, 1).name = "eve"
+        session.flush()
+        raise RuntimeError
+    with database.read() as session:
+        assert session.get_one(User, 1).name == "ada"
