@@ -1,7 +1,7 @@
 """Verbs that show, fetch and convert datasets: `list`, `inspect`, `download`, `export`."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
@@ -10,9 +10,6 @@ from retia.shards.errors import CheckError, InputError
 from retia.shards.manifest import Manifest, Task, dump
 from retia.shards.store import default_store, resolve, versions
 from retia.shards.version import Version
-
-if TYPE_CHECKING:
-    from retia.loaders.client import Client
 
 PANEL = "Datasets"
 COLUMNS = ("name", "version", "kind", "nodes", "edges", "tasks", "secrecy", "size")
@@ -47,7 +44,7 @@ def list_datasets(
     """List the datasets of the local store, or of a server."""
     rows = _remote_rows(server) if server else [_row(read) for read in _local_versions()]
     if as_json:
-        print_json([dict(zip(COLUMNS, row, strict=True)) for row in rows])
+        print_json([_object(row) for row in rows])
         return
     place = server or str(default_store())
     if not rows:
@@ -163,11 +160,18 @@ def _remote_rows(server: str) -> list[tuple[Any, ...]]:
     from retia.loaders.client import Client
 
     with Client(server) as client:
-        return [_remote_row(client, entry) for entry in client.datasets()]
+        return [_remote_row(entry) for entry in client.datasets()]
 
 
-def _remote_row(client: "Client", entry: dict[str, Any]) -> tuple[Any, ...]:
-    return _row(client.manifest(str(entry.get("name")), str(entry.get("version"))))
+def _remote_row(entry: dict[str, Any]) -> tuple[Any, ...]:
+    from retia.loaders.client import one_line
+
+    tasks = [task for task in entry.get("tasks") or [] if isinstance(task, dict)]
+    shown = [one_line(str(entry.get(key, ""))) for key in ("name", "version", "kind")]
+    counts = [entry.get("num_nodes"), entry.get("num_edges")]
+    names = one_line(", ".join(str(task.get("name")) for task in tasks))
+    secrecy = one_line(_secrecy(str(task.get("secrecy")) for task in tasks))
+    return (*shown, *counts, names, secrecy, None)
 
 
 def _secrecy(values: Any) -> str:
@@ -179,6 +183,10 @@ def _only_task(manifest: Manifest) -> Task:
         names = ", ".join(task.name for task in manifest.tasks) or "none"
         raise InputError(f"{manifest.reference}: name one of its tasks with --task: {names}")
     return manifest.tasks[0]
+
+
+def _object(row: tuple[Any, ...]) -> dict[str, Any]:
+    return {key: value for key, value in zip(COLUMNS, row, strict=True) if value is not None}
 
 
 def _files(manifest: Manifest) -> int:

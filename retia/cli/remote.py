@@ -15,7 +15,7 @@ from retia.shards.manifest import Manifest, Shard, dump
 from retia.shards.store import resolve
 from retia.shards.version import SEALED_FOLDER, Version
 
-PANEL = "Server and leaderboard"
+PANEL = "Publish and submit"
 REQUIRED = ("dataset", "version", "digest", "task", "method", "parameters")
 SHORTEST_POLL_S, LONGEST_POLL_S = 0.3, 5.0
 
@@ -133,7 +133,7 @@ def publish(
     version = resolve(reference)
     problems = version.verify()
     if problems:
-        raise CheckError(f"{version.root}: {problems[0]} ({len(problems)} problems); build it anew")
+        raise CheckError(f"{version.root}: {problems[0]}; 'retia inspect --verify' shows all")
     manifest = version.manifest
     sealed = _sealed_part(version)
     with Client(server) as reader:

@@ -236,7 +236,7 @@ class _Download:
             with part.open("ab" if resumed else "wb") as file:
                 for chunk in response.iter_raw():
                     if self.stop.is_set():
-                        raise self._cut(shard, "stopped")
+                        raise ServiceError(f"{shard.path}: stopped, another file failed")
                     size += len(chunk)
                     if size > shard.bytes:
                         break

@@ -28,6 +28,10 @@ LONGEST_WAIT_S = 30.0
 TIMEOUT = httpx.Timeout(60.0, connect=10.0)
 BUSY = frozenset({502, 503, 504})
 MAX_DETAIL = 500
+HINTS = {
+    401: ": the token is wrong or has expired; run: retia login",
+    403: ": the token does not allow this; run: retia login --scope publish",
+}
 
 Answer = dict[str, Any]
 T = TypeVar("T")
@@ -329,8 +333,9 @@ def _retry_after(response: httpx.Response) -> float | None:
 
 
 def _detail(response: httpx.Response, content: bytes) -> str:
-    """What a problem document says, or the status."""
+    """What a problem document says, or the status; an answer to HEAD has no document."""
     status = f"{response.status_code} {response.reason_phrase}".strip()
+    status = f"{status}{HINTS.get(response.status_code, '')}"
     try:
         problem = json.loads(content)
         said = problem.get("detail") or problem.get("title") or status
