@@ -131,7 +131,7 @@ def export_ogb(
         print_json({"zip": str(path), "folder": str(path.with_suffix("")), "meta_dict": str(meta)})
     else:
         print_line(str(path))
-        console.print(f"load it with meta_dict=torch.load('{meta}')", markup=False)
+        console.print(f"load it with meta_dict=torch.load('{meta}')", markup=False, soft_wrap=True)
 
 
 def human_size(size: int | None) -> str:
@@ -212,7 +212,9 @@ def _show(version: Version) -> None:
         ("created", manifest.created),
         ("digest", manifest.digest),
     ]
-    print_table(manifest.reference, ("", ""), facts)
+    print_line(manifest.reference)
+    for name, value in facts:
+        print_line(f"  {name:<10}{value}")
     relations = [
         (r.name, "directed" if r.directed else "undirected", r.num_edges, _names(r.columns))
         for r in manifest.relations
@@ -231,11 +233,10 @@ def _show(version: Version) -> None:
 
 def _task_row(task: Task) -> tuple[Any, ...]:
     counts = task.counts[0]
-    measured = ", ".join(measure.key for measure in task.measures)
     subject = task.relation or task.label
     sizes = (counts.train, counts.valid, counts.test)
     splits = f"{task.num_splits} {task.split.scheme}"
-    return task.name, task.type, subject, splits, *sizes, measured, task.secrecy
+    return task.name, task.type, subject, splits, *sizes, task.primary.key, task.secrecy
 
 
 def _names(columns: Any) -> str:

@@ -43,9 +43,9 @@ log = logging.getLogger("retia")
 
 
 def default_cache() -> Path:
-    """`RETIA_CACHE`, or the user's cache folder."""
-    path = os.environ.get("RETIA_CACHE")
-    return Path(path) if path else Path(platformdirs.user_cache_dir("retia")) / "datasets"
+    """`datasets` in `RETIA_CACHE`, or in the user's cache folder."""
+    base = os.environ.get("RETIA_CACHE") or platformdirs.user_cache_dir("retia")
+    return Path(base) / "datasets"
 
 
 def fetch(reference: str, client: Client, cache: Path | None = None) -> Version:

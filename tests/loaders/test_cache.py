@@ -20,6 +20,11 @@ NODES = "nodes/part-00000.parquet"
 ROOT = Path(__file__).resolve().parents[2]
 
 
+@pytest.fixture(autouse=True)
+def _short_waits(monkeypatch):
+    monkeypatch.setattr("retia.loaders.client.LONGEST_WAIT_S", 0.05)
+
+
 def fetch(server, cache, reference="toy-link@1.0.0"):
     return retia.load(reference, server=server.url, cache=cache).version
 

@@ -153,8 +153,7 @@ def live(tmp_path_factory):
         yield url
     finally:
         server.terminate()
-        server.wait(30)
-        server.stdout.close()
+        server.communicate(timeout=30)
 
 
 def _wait_for(url: str) -> None:
