@@ -24,7 +24,7 @@ SEEDS = 10
 VESSEL_NODES = 20_000
 BOARDS = {
     ("celegans-link", "chemical"): ["adamic-adar", "mlp", "gcn", "graphsage"],
-    ("demo-link", "vessel"): ["adamic-adar", "mlp", "gcn", "graphsage"],
+    ("demo-link", "link"): ["adamic-adar", "mlp", "gcn", "graphsage"],
 }
 
 

@@ -38,3 +38,6 @@ def main() -> None:
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(0)
+    except OSError as error:
+        print(f"retia: {error}", file=sys.stderr)  # noqa: T201
+        sys.exit(RetiaError.exit_code)
