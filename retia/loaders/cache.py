@@ -61,12 +61,12 @@ def fetch(reference: str, client: Client, cache: Path | None = None) -> Version:
     except UnreachableError as error:
         return _offline(reference, cache, error)
     folder = cache / name / manifest.version
-    _refuse_other_content(folder, manifest)
-    if not _wrong_files(folder, manifest) and _cached_manifest(folder) is not None:
+    if _is_whole(folder, manifest):
         return Version(folder, manifest)
     folder.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(folder.with_name(f".{manifest.version}.lock")):
-        _complete(folder, manifest, client)
+        if not _is_whole(folder, manifest):
+            _complete(folder, manifest, client)
     return Version(folder, manifest)
 
 
@@ -130,13 +130,15 @@ def _cached_manifest(folder: Path) -> Manifest | None:
     return manifest if manifest.digest == manifest.content_digest() else None
 
 
-def _refuse_other_content(folder: Path, manifest: Manifest) -> None:
+def _is_whole(folder: Path, manifest: Manifest) -> bool:
+    """Whether the version lies here with all its files right; other content is refused."""
     present = _cached_manifest(folder)
     if present is not None and present.digest != manifest.digest:
         raise InputError(
             f"{folder} holds another {manifest.reference} (digest {str(present.digest)[:12]}, the "
             f"server's is {str(manifest.digest)[:12]}); remove it or choose another cache"
         )
+    return present is not None and not _wrong_files(folder, manifest)
 
 
 def _wrong_files(folder: Path, manifest: Manifest) -> list[Shard]:
@@ -165,7 +167,6 @@ def _place(folder: Path, shard: Shard) -> Path:
 
 def _complete(folder: Path, manifest: Manifest, client: Client) -> None:
     """Fetch what is missing or altered, then write the manifest. Holds the version's lock."""
-    _refuse_other_content(folder, manifest)
     wrong = _wrong_files(folder, manifest)
     for shard in wrong:
         if (folder / shard.path).exists():

@@ -178,6 +178,7 @@ class Client:
         return self._json(
             "POST",
             "/submissions",
+            need="id",
             headers={"Idempotency-Key": key},
             form=[("meta", document), ("predictions", predictions)],
             repeatable=True,
@@ -196,9 +197,10 @@ class Client:
         """A new token for an account: `{token, scopes, expires}`."""
         self._check_private()
         body = {"name": name, "password": password, "scopes": scopes, "label": label}
-        return self._json("POST", "/tokens", json=body)
+        return self._json("POST", "/tokens", need="token", json=body)
 
-    def _json(self, method: str, path: str, **options: Any) -> Answer:
+    def _json(self, method: str, path: str, need: str | None = None, **options: Any) -> Answer:
+        """The answer as an object that has the key `need`."""
         content = self._call(method, path, **options)
         try:
             value = json.loads(content)
@@ -206,6 +208,8 @@ class Client:
             raise ServiceError(f"{self.server}{API}{path}: the answer is not JSON") from error
         if not isinstance(value, dict):
             raise ServiceError(f"{self.server}{API}{path}: the answer is not a JSON object")
+        if need is not None and need not in value:
+            raise ServiceError(f"{self.server}{API}{path}: the answer has no '{need}'")
         return value
 
     def _call(self, method: str, path: str, *, repeatable: bool = False, **options: Any) -> bytes:
@@ -324,11 +328,11 @@ def _wait(state: RetryCallState) -> float:
 def _retry_after(response: httpx.Response) -> float | None:
     """`Retry-After` in seconds, stated as such or as a date."""
     value = response.headers.get("Retry-After", "")
-    if value.isdigit():
+    if value.isascii() and value.isdecimal():
         return float(value)
     try:
         return max(0.0, parsedate_to_datetime(value).timestamp() - time())
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
 
 

@@ -82,6 +82,12 @@ def test_an_answer_that_is_no_json_object_is_an_error(server, body):
         client.dataset("odd")
 
 
+def test_an_answer_without_a_token_is_an_error(server):
+    answer(server, "/tokens", {"state": "fine"}, status=201)
+    with Client(server.url) as client, pytest.raises(ServiceError, match="no 'token'"):
+        client.create_token("ann", "correct horse", ["read"], "test")
+
+
 def test_an_endless_answer_is_cut_off(server):
     answer(server, "/datasets/endless", b" " * (17 << 20))
     with Client(server.url) as client, pytest.raises(ServiceError, match="longer"):
