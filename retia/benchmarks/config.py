@@ -15,8 +15,10 @@ from retia.shards.version import Version
 
 Decoder = Literal["hadamard", "difference"]
 
-EPOCHS = {"link": 20, "node": 150}
-EVALUATE_EVERY = {"link": 1, "node": 5}
+DEFAULTS: dict[str, dict[str, Any]] = {
+    "link": {"epochs": 30, "evaluate_every": 1, "dropout": 0.0},
+    "node": {"epochs": 100, "evaluate_every": 5, "dropout": 0.2},
+}
 
 
 class Settings(BaseModel):
@@ -37,9 +39,9 @@ class Training(Settings):
     evaluate_every: Annotated[int, Field(ge=1)]
     patience: Annotated[int, Field(ge=1)] = 10
     batches: Annotated[int, Field(ge=2, le=10_000)] = 4
-    hidden: Annotated[int, Field(ge=1, le=8192)] = 64
+    hidden: Annotated[int, Field(ge=1, le=8192)] = 32
     layers: Annotated[int, Field(ge=1, le=64)] = 2
-    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    dropout: Annotated[float, Field(ge=0, lt=1)]
     lr: Annotated[float, Field(gt=0, le=10)] = 0.01
     weight_decay: Annotated[float, Field(ge=0, le=10)] = 0.0
     decoder: Decoder | None = None
@@ -121,7 +123,7 @@ def _training(
                 f"model '{chosen.name}' is not trained: {', '.join(given)} does not apply"
             )
         return None
-    values = {"epochs": EPOCHS[task.type], "evaluate_every": EVALUATE_EVERY[task.type], **given}
+    values = {**DEFAULTS[task.type], **given}
     if task.type == "node" and "decoder" in given:
         raise InputError("a decoder joins the two nodes of a pair; a node task has none")
     if task.type == "link":

@@ -93,7 +93,7 @@ def torch_settings(threads: int) -> Iterator[None]:
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(True, warn_only=True)
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=".*[Ss]parse.*beta", category=UserWarning)
+        warnings.filterwarnings("ignore", message=".*[Ss]parse", category=UserWarning)
         warnings.filterwarnings("ignore", message=".*deterministic", category=UserWarning)
         yield
     torch.set_num_threads(before[0])

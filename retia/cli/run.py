@@ -39,11 +39,13 @@ def run(
         int | None, typer.Option(help="Processes, one thread each.", show_default="all cores")
     ] = None,
     epochs: Annotated[
-        int | None, typer.Option(help="Most epochs.", show_default="20 for links, 150 for nodes")
+        int | None, typer.Option(help="Most epochs.", show_default="30 for links, 100 for nodes")
     ] = None,
-    hidden: Annotated[int | None, typer.Option(help="Hidden units.", show_default="64")] = None,
+    hidden: Annotated[int | None, typer.Option(help="Hidden units.", show_default="32")] = None,
     layers: Annotated[int | None, typer.Option(help="Layers.", show_default="2")] = None,
-    dropout: Annotated[float | None, typer.Option(help="Dropout.", show_default="0.1")] = None,
+    dropout: Annotated[
+        float | None, typer.Option(help="Dropout.", show_default="0 for links, 0.2 for nodes")
+    ] = None,
     lr: Annotated[float | None, typer.Option(help="Learning rate.", show_default="0.01")] = None,
     decoder: Annotated[
         str | None,
@@ -118,11 +120,11 @@ def models(as_json: Json = False) -> None:
             model.name,
             ", ".join(model.tasks),
             ", ".join([*(["training"] if model.trained else []), *model.needs]),
-            f"{model.summary}. {model.paper}",
+            f"{model.summary}. {model.paper}" if model.paper else model.summary,
         )
         for model in MODELS.values()
     ]
-    print_table("Models", ("name", "tasks", "needs", "what it is, and where it is from"), table)
+    print_table("Models", ("name", "tasks", "needs", "what it is"), table)
 
 
 def metrics(as_json: Json = False) -> None:

@@ -4,8 +4,7 @@ from retia.benchmarks.models.model import Model, link_baseline
 
 MODEL = Model(
     name="distance",
-    summary="minus the Euclidean distance of the two nodes",
-    paper="none: a control that every spatial leaderboard shows",
+    summary="minus the Euclidean distance of the two nodes; a control, from no paper",
     tasks=("link",),
     needs=("positions",),
     predict=link_baseline("distance"),

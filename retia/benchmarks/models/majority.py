@@ -4,8 +4,7 @@ from retia.benchmarks.models.model import Model, node_baseline
 
 MODEL = Model(
     name="majority",
-    summary="the commonest training class, for every node",
-    paper="none: a control that every node leaderboard shows",
+    summary="the commonest training class, for every node; a control, from no paper",
     tasks=("node",),
     predict=node_baseline("majority"),
 )

@@ -40,8 +40,8 @@ class Model:
 
     name: str
     summary: str
-    paper: str
     tasks: tuple[TaskType, ...]
+    paper: str | None = None
     needs: tuple[Need, ...] = ()
     encoder: "Callable[[EncoderSize], nn.Module] | None" = None
     predict: Predict | None = None
