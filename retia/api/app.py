@@ -13,12 +13,19 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from retia.api import problems
 from retia.api.context import Context, Server
-from retia.api.pages import pages
-from retia.api.routes import router
+from retia.api.pages.pages import router as pages_router
+from retia.api.pages.pages import static
+from retia.api.routes.accounts import router as accounts
+from retia.api.routes.blobs import router as blobs
+from retia.api.routes.datasets import router as datasets
+from retia.api.routes.leaderboards import router as leaderboards
+from retia.api.routes.publications import router as publications
+from retia.api.routes.submissions import router as submissions
 from retia.api.schemas import NewPublication, NewToken, NewUser
 from retia.api.settings import Settings
 from retia.leaderboard.submissions import Meta
 
+ROUTERS = (datasets, leaderboards, accounts, blobs, publications, submissions)
 SECURITY = {
     "Content-Security-Policy": (
         "default-src 'none'; style-src 'self'; img-src 'self' data:; base-uri 'none'; "
@@ -41,9 +48,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
     app = FastAPI(title="Retia", docs_url=None, redoc_url=None, lifespan=lifespan)
     app.state.context = context
-    app.include_router(router)
-    app.include_router(pages.router)
-    app.mount("/static", pages.static)
+    for router in ROUTERS:
+        app.include_router(router, prefix="/api/v1")
+    app.include_router(pages_router)
+    app.mount("/static", static)
     app.add_api_route("/healthz", alive, tags=["operators"])
     app.add_api_route("/readyz", ready, tags=["operators"])
     app.add_middleware(SecurityHeaders)

@@ -1,16 +1,17 @@
 """A server in its own process for the main flows, and an app in this one for the small ones."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
 import pytest
-from starlette.testclient import TestClient
 
 from retia.api.accounts import SCOPES, add_token, add_user
 from retia.api.app import create_app
@@ -21,6 +22,10 @@ from retia.shards.version import Version
 from tests.api.client import post_version, publication, upload
 from tests.toys import toy_link, toy_node
 
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # which HTTP client its test client would rather use
+    from starlette.testclient import TestClient
+
 PASSWORD = "correct horse battery"
 
 
@@ -30,6 +35,7 @@ class Running:
 
     data: Path
     env: dict[str, str]
+    tokens: dict[str, str]
     process: subprocess.Popen[str] = field(init=False)
     client: httpx.Client = field(init=False)
 
@@ -63,11 +69,14 @@ def make_tokens(context: Context) -> dict[str, str]:
 
 
 @pytest.fixture
-def serve(tmp_path: Path) -> Iterator[Callable[..., Running]]:
+def serve(
+    tmp_path: Path, accounts: tuple[Path, dict[str, str]]
+) -> Iterator[Callable[..., Running]]:
     started: list[Running] = []
 
     def start(**env: str) -> Running:
-        running = Running(tmp_path / "data", env)
+        folder = shutil.copytree(accounts[0], tmp_path / "data", dirs_exist_ok=True)
+        running = Running(folder, env, accounts[1])
         running.start()
         started.append(running)
         return running
@@ -97,16 +106,33 @@ class Local:
         return publication(self.client, self.tokens[account], version)
 
 
-def make_local(folder: Path, **settings: object) -> Local:
-    values = {"data": folder, "quota": 3} | settings
-    app = create_app(Settings.model_validate(values))
-    context = app.state.context
-    return Local(context, TestClient(app, raise_server_exceptions=True), make_tokens(context))
+def open_local(folder: Path, tokens: dict[str, str], **settings: object) -> Local:
+    app = create_app(Settings.model_validate({"data": folder, "quota": 3} | settings))
+    return Local(app.state.context, TestClient(app, raise_server_exceptions=False), tokens)
+
+
+@pytest.fixture(scope="session")
+def accounts(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str]]:
+    """A data folder that has accounts and nothing else, and their tokens."""
+    folder = tmp_path_factory.mktemp("accounts") / "data"
+    context = Context.open(Settings(data=folder))
+    tokens = make_tokens(context)
+    context.database.close()
+    return folder, tokens
 
 
 @pytest.fixture
-def local(tmp_path: Path) -> Local:
-    return make_local(tmp_path / "data")
+def make_local(tmp_path: Path, accounts: tuple[Path, dict[str, str]]) -> Callable[..., Local]:
+    def make(**settings: object) -> Local:
+        folder = shutil.copytree(accounts[0], tmp_path / "data")
+        return open_local(folder, accounts[1], **settings)
+
+    return make
+
+
+@pytest.fixture
+def local(make_local: Callable[..., Local]) -> Local:
+    return make_local()
 
 
 @pytest.fixture(scope="session")
@@ -122,10 +148,15 @@ def versions(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Version]:
     }
 
 
-@pytest.fixture(scope="module")
-def board(tmp_path_factory: pytest.TempPathFactory, versions: dict[str, Version]) -> Local:
-    """An app with all the small versions published; read only."""
-    local = make_local(tmp_path_factory.mktemp("board") / "data", quota=1000)
+@pytest.fixture(scope="session")
+def board(
+    tmp_path_factory: pytest.TempPathFactory,
+    accounts: tuple[Path, dict[str, str]],
+    versions: dict[str, Version],
+) -> Local:
+    """An app with all the small versions published, to which tests only add submissions."""
+    folder = shutil.copytree(accounts[0], tmp_path_factory.mktemp("board") / "data")
+    local = open_local(folder, accounts[1], quota=1000)
     for version in versions.values():
         outcome = local.publish(version)
         assert outcome["state"] == "published", outcome

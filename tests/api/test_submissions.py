@@ -1,7 +1,7 @@
 """Submissions: checked at once, scored once, within a quota."""
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -10,7 +10,7 @@ import pytest
 
 from retia.shards.version import Version
 from tests.api.client import API, bearer, meta_of, parquet, predictions, submit
-from tests.api.conftest import Local, make_local
+from tests.api.conftest import Local
 
 
 @pytest.fixture
@@ -184,8 +184,10 @@ def test_the_quota_holds_for_a_user_a_task_and_a_day(local: Local, link: Version
     )
 
 
-def test_the_quota_holds_when_all_come_at_once(tmp_path: Path, link: Version) -> None:
-    local = make_local(tmp_path / "data", quota=2)
+def test_the_quota_holds_when_all_come_at_once(
+    make_local: Callable[..., Local], link: Version
+) -> None:
+    local = make_local(quota=2)
     local.publish(link)
     table = parquet(predictions(link, "link", seeds=1))
     with local.client, ThreadPoolExecutor(8) as pool:

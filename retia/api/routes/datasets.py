@@ -54,7 +54,8 @@ def manifest(name: str, version: str, request: Request, server: Server) -> Respo
     return Response(content, media_type="application/json", headers=headers)
 
 
-@router.api_route("/datasets/{name}/{version}/files/{path:path}", methods=["GET", "HEAD"])
+@router.head("/datasets/{name}/{version}/files/{path:path}", operation_id="file_head")
+@router.get("/datasets/{name}/{version}/files/{path:path}", operation_id="file")
 def file(name: str, version: str, path: str, request: Request, server: Server) -> Response:
     """A shard: its sha256 is a strong ETag; ranges are honoured."""
     with server.database.read() as session:
