@@ -15,6 +15,7 @@ from retia.shards.manifest import dump
 from retia.shards.version import SEALED_FOLDER, Version
 
 API = "/api/v1"
+SECRET = bytes(range(32))  # so that a sealed test version is the same on every run
 
 
 def bearer(token: str) -> dict[str, str]:

@@ -19,7 +19,7 @@ from retia.api.context import Context
 from retia.api.settings import Settings
 from retia.api.worker import work
 from retia.shards.version import Version
-from tests.api.client import post_version, publication, upload
+from tests.api.client import SECRET, post_version, publication, upload
 from tests.toys import toy_link, toy_node
 
 with warnings.catch_warnings():
@@ -142,7 +142,13 @@ def versions(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Version]:
     return {
         "link": toy_link(out, source="a"),
         "sealed": toy_link(
-            out, sealed=True, name="toy-sealed", source="b", spatial=True, num_nodes=300
+            out,
+            sealed=True,
+            name="toy-sealed",
+            source="b",
+            spatial=True,
+            num_nodes=600,
+            secret=SECRET,
         ),
         "node": toy_node(out, source="c"),
     }

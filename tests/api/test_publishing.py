@@ -10,7 +10,7 @@ import pytest
 from retia.shards.canonical import canonical_json, sha256_bytes
 from retia.shards.manifest import Manifest, dump
 from retia.shards.version import SEALED_FOLDER, Version
-from tests.api.client import API, bearer, body_of, post_version, publication, put, upload
+from tests.api.client import API, SECRET, bearer, body_of, post_version, publication, put, upload
 from tests.api.conftest import Local
 from tests.toys import toy_link, toy_node
 
@@ -196,19 +196,21 @@ def test_a_public_walk_meets_no_sealed_byte(board: Local, versions: dict[str, Ve
 
 
 def test_a_sibling_of_a_sealed_version_is_refused(local: Local, tmp_path: Path) -> None:
-    sealed = toy_link(tmp_path, sealed=True, source="one", name="toy-sealed")
+    sealed = toy_link(tmp_path, sealed=True, source="one", name="toy-sealed", secret=SECRET)
     sibling = toy_node(tmp_path, source="one")
     assert local.publish(sealed)["state"] == "published"
     outcome = local.publish(sibling, "eve")
     assert outcome["state"] == "refused"
     assert "toy-sealed@1.0.0 has a sealed task" in str(outcome["problem"])
-    again = toy_link(tmp_path, sealed=True, source="one", name="toy-sealed", version="1.0.1")
+    again = toy_link(
+        tmp_path, sealed=True, source="one", name="toy-sealed", secret=SECRET, version="1.0.1"
+    )
     assert local.publish(again)["state"] == "refused"
 
 
 def test_a_sealed_version_is_refused_beside_its_open_sibling(local: Local, tmp_path: Path) -> None:
     assert local.publish(toy_node(tmp_path, source="one"))["state"] == "published"
-    sealed = toy_link(tmp_path, sealed=True, source="one", name="toy-sealed")
+    sealed = toy_link(tmp_path, sealed=True, source="one", name="toy-sealed", secret=SECRET)
     outcome = local.publish(sealed)
     assert outcome["state"] == "refused"
     assert "this version has a sealed task" in str(outcome["problem"])
@@ -216,7 +218,7 @@ def test_a_sealed_version_is_refused_beside_its_open_sibling(local: Local, tmp_p
 
 def test_siblings_checked_at_once_do_not_both_pass(local: Local, tmp_path: Path) -> None:
     pair = [
-        toy_link(tmp_path, sealed=True, source="one", name="toy-sealed"),
+        toy_link(tmp_path, sealed=True, source="one", name="toy-sealed", secret=SECRET),
         toy_node(tmp_path, source="one"),
     ]
     for version in pair:

@@ -13,7 +13,7 @@ from retia.leaderboard.scoring import check_predictions, open_predictions, score
 from retia.protocol.baselines import mandatory_predictions
 from retia.shards.errors import InputError
 from retia.shards.version import Version
-from tests.api.client import predictions
+from tests.api.client import SECRET, predictions
 from tests.toys import toy_link, toy_node
 
 
@@ -24,7 +24,7 @@ def link(tmp_path_factory: pytest.TempPathFactory) -> Version:
 
 @pytest.fixture(scope="module")
 def sealed(tmp_path_factory: pytest.TempPathFactory) -> Version:
-    return toy_link(tmp_path_factory.mktemp("sealed"), sealed=True)
+    return toy_link(tmp_path_factory.mktemp("sealed"), sealed=True, secret=SECRET)
 
 
 @pytest.fixture(scope="module")
