@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from retia.cli.output import print_json, print_line, print_table, progress
-from retia.shards.store import resolve
 
 if TYPE_CHECKING:
     from retia.shards.version import Version
@@ -147,8 +146,6 @@ def metrics(as_json: Json = False) -> None:
 
 
 def _version(dataset: str, server: str | None) -> "Version":
-    if server is None:
-        return resolve(dataset)
     from retia.loaders import load
 
     return load(dataset, server=server).version
@@ -157,7 +154,8 @@ def _version(dataset: str, server: str | None) -> "Version":
 def _print_result(version: "Version", task: str, result: dict[str, Any]) -> None:
     measures = [measure.key for measure in version.manifest.task(task).measures]
     title = f"{result['submission']['method']} on {version.manifest.reference}, {task}, "
-    title += f"{len(result['seeds'])} seeds"
+    count = len(result["seeds"])
+    title += f"{count} seed{'s' if count > 1 else ''}"
     rows = [
         (measure, _mean_std(result["valid"], measure), _mean_std(result["test"], measure))
         for measure in measures

@@ -87,6 +87,28 @@ def test_killed_run_goes_on_where_it_was(communities: Version, tmp_path: Path) -
     assert resumed.equals(pq.read_table(whole / "predictions.parquet"))
 
 
+@pytest.mark.parametrize(
+    ("victim", "sent", "code", "said"),
+    [
+        ("run", signal.SIGINT, 130, ""),
+        ("worker", signal.SIGKILL, 2, "retia: a training process was killed"),
+    ],
+)
+def test_interrupted_run_ends_at_once(
+    communities: Version, tmp_path: Path, victim: str, sent: int, code: int, said: str
+) -> None:
+    command = [sys.executable, "-m", "retia", "run", "--dataset", str(communities.root)]
+    command += ["--model", "mlp", "--seeds", "500", "--workers", "2", "--out", str(tmp_path)]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    _wait_for_seeds(make_config(communities, "mlp").folder(tmp_path), 1)
+    workers = [pid for pid in _children(process.pid) if "spawn_main" in _command(pid)]
+    os.kill(process.pid if victim == "run" else workers[0], sent)
+    _, stderr = process.communicate(timeout=20)
+    assert process.returncode == code
+    assert stderr.startswith(said) and stderr.count("\n") == bool(said)
+    _wait_until_gone(workers)
+
+
 def test_untrained_model_gives_each_split_once(communities: Version, tmp_path: Path) -> None:
     folder = run(communities, make_config(communities, "degree"), tmp_path, seeds=3)
     result = read_result(folder)
@@ -168,6 +190,10 @@ def _wait_for_seeds(folder: Path, count: int) -> list[Path]:
 
 def _children(pid: int) -> list[int]:
     return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def _command(pid: int) -> str:
+    return Path(f"/proc/{pid}/cmdline").read_text()
 
 
 def _wait_until_gone(pids: list[int]) -> None:
