@@ -27,6 +27,7 @@ def listen(host: str, port: int) -> tuple[socket.socket, str]:
         raise ServiceError(
             f"cannot listen at {host}:{port} ({error.strerror or error}); choose another --port"
         ) from error
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     shown = f"[{host}]" if ":" in host else host
     return listener, f"http://{shown}:{listener.getsockname()[1]}"
 

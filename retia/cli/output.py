@@ -26,8 +26,8 @@ def print_json(value: Any) -> None:
 
 
 def print_line(text: str) -> None:
-    """A line of plain text on stdout."""
-    sys.stdout.write(text + "\n")
+    """A line of plain text on stdout, at once, also in a pipe."""
+    print(text, flush=True)  # noqa: T201
 
 
 def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:

@@ -15,7 +15,7 @@ import httpx
 from retia.api.accounts import SCOPES, add_token, add_user
 from retia.api.context import Context
 from retia.api.settings import Settings
-from tests.api.client import predictions, publish, submit, wait_for
+from tests.api.client import API, meta_of, predictions, publish, submit, wait
 from tests.toys import toy_link
 
 ABSENT = ["torch", "torch_geometric", "ogb", "pandas", "networkx"]
@@ -39,8 +39,10 @@ def main(folder: Path) -> None:
         with httpx.Client(base_url=server.stdout.readline().split()[-1], timeout=60) as client:
             version = toy_link(folder / "store", sealed=True)
             published = publish(client, token, version)
-            answer = submit(client, token, version, predictions(version, "link"))
-            state = wait_for(client, answer.json()["id"])["state"]
+            meta = meta_of(version, "link")
+            answer = submit(client, token, meta, predictions(version, "link")).json()
+            place = f"{API}/submissions/{answer['id']}"
+            state = wait(lambda: client.get(place).json(), {"scored", "failed"})["state"]
     finally:
         server.terminate()
         server.wait(30)
