@@ -5,7 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+from scipy.spatial import cKDTree
 
+from retia.protocol.blocks import draw_blocks, hide_in_blocks
 from retia.protocol.link_task import LinkGraph, TaskTables, hide_edges, make_link_task, pair_table
 from retia.protocol.node_task import make_node_task
 from retia.protocol.randomness import Randomness
@@ -24,6 +26,7 @@ def toy_link(
     sealed: bool = False,
     num_nodes: int = 80,
     spatial: bool = False,
+    blocks: bool = False,
     name: str = "toy-link",
     version: str = "1.0.0",
     seed: int = 0,
@@ -37,8 +40,10 @@ def toy_link(
     block = rng.integers(len(CLASSES), size=num_nodes)
     positions = rng.random((num_nodes, 3)) * 100 if spatial else None
     edges = _spatial(positions) if positions is not None else _communities(block, rng)
-    hidden = hide_edges(len(edges), 0.2, randomness.stream("hide"))
-    graph = LinkGraph(num_nodes, not spatial, edges[~hidden], edges[hidden], positions)
+    held = draw_blocks(positions, randomness.stream("blocks")) if blocks else None
+    stream = randomness.stream("hide")
+    hidden = hide_in_blocks(edges, held, stream) if held else hide_edges(len(edges), 0.2, stream)
+    graph = LinkGraph(num_nodes, not spatial, edges[~hidden], edges[hidden], positions, held)
     tables = make_link_task(
         graph,
         name="link",
@@ -87,8 +92,7 @@ def _communities(block: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def _spatial(positions: np.ndarray) -> np.ndarray:
-    distance = np.linalg.norm(positions[:, None] - positions[None], axis=2)
-    nearest = np.argsort(distance, axis=1)[:, 1:3]
+    nearest = cKDTree(positions).query(positions, k=3)[1][:, 1:]
     pairs = np.column_stack([np.repeat(np.arange(len(positions)), 2), nearest.ravel()])
     return np.unique(np.sort(pairs, axis=1), axis=0)
 

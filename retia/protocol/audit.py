@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from scipy.stats import norm
 
 from retia.protocol.baselines import link_scores, node_positions
+from retia.protocol.blocks import clear_of
 from retia.protocol.evaluation import Truth, load_truth
 from retia.protocol.metrics import rocauc
 from retia.protocol.pairs import contains
@@ -30,6 +31,7 @@ Status = Literal["passed", "failed", "not checked"]
 SEALED = "the answers are sealed, and not here"
 AUC_LIMIT = 0.55
 RECIPE_TOLERANCE = 1e-6
+ROUNDING = 1e-4  # of float32 positions
 Z_999 = float(norm.ppf(0.9995))
 
 
@@ -115,6 +117,7 @@ def _check_link_split(version: Version, task: Task, split: int) -> Iterator[Find
     stray = int((~contains(visible, train)).sum())
     problems = [f"{stray:,} training edges are not visible"] if stray else []
     yield _exact("training edges", where, problems, "all are visible edges")
+    yield from _check_buffer(version, task, split)
     truths = {part: _truth(version, task.name, split, part) for part in PARTS}
     keys = {
         part: _keys(version, task, version.task_table(task.name, split, part)) for part in PARTS
@@ -130,6 +133,20 @@ def _check_link_split(version: Version, task: Task, split: int) -> Iterator[Find
         wrong = int(np.isin(keys[part][truth.labels == 0], np.concatenate(hidden)).sum())
         problems = [f"{wrong:,} negatives are hidden edges"] if wrong else []
         yield _exact("negatives", subject, problems, "no negative is a known edge")
+
+
+def _check_buffer(version: Version, task: Task, split: int) -> Iterator[Finding]:
+    """Where a block split is claimed: no training edge within the buffer of a listed node."""
+    positions = node_positions(version)
+    if task.split.scheme != "block" or positions is None:
+        return
+    tables = [version.task_table(task.name, split, part) for part in PARTS]
+    listed = np.unique(np.concatenate([np.concatenate(_pairs(table)) for table in tables]))
+    train = np.column_stack(_pairs(version.task_table(task.name, split, "train")))
+    width = float(str(task.split.parameters["buffer"]))
+    near = int((~clear_of(train, positions, listed, width * (1 - ROUNDING))).sum())
+    problems = [f"{near:,} training edges are within {width:g} of an item"] if near else []
+    yield _exact("buffer", task.name, problems, f"no training edge within {width:g} of an item")
 
 
 def _check_items(

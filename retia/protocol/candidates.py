@@ -44,13 +44,17 @@ class Listing:
     dropped: int
 
 
-def list_dense(graph: LinkGraph, positives: Pairs, rng: np.random.Generator) -> Listing:
-    """All non-neighbours of the positives' sources, with the sets `hard`, `matched`, `uniform`."""
+def list_dense(
+    graph: LinkGraph, positives: Pairs, rng: np.random.Generator, allowed: NDArray[np.bool_]
+) -> Listing:
+    """All non-neighbours of the positives' sources, with the sets `hard`, `matched`, `uniform`.
+
+    Targets are the nodes of the (n,) mask `allowed`.
+    """
     directed = positives if graph.directed else rng.permuted(positives, axis=1)
     sources = np.unique(directed[:, 0])
-    rows = np.column_stack(
-        [np.repeat(sources, graph.num_nodes), np.tile(np.arange(graph.num_nodes), len(sources))]
-    )
+    targets = np.flatnonzero(allowed)
+    rows = np.column_stack([np.repeat(sources, len(targets)), np.tile(targets, len(sources))])
     visible = np.sort(graph.keys(graph.visible))
     rows = rows[(rows[:, 0] != rows[:, 1]) & ~contains(visible, graph.keys(rows))]
     keys, first = np.unique(graph.keys(rows), return_index=True)
@@ -101,15 +105,19 @@ def list_dense(graph: LinkGraph, positives: Pairs, rng: np.random.Generator) -> 
     )
 
 
-def list_sparse(graph: LinkGraph, positives: Pairs, rng: np.random.Generator) -> Listing:
-    """Pairs that share no node: positives, and as many `matched`, `box` and `uniform` negatives."""
-    most = min(graph.num_nodes // NODES_PER_POSITIVE, MAX_ITEMS // 4)
+def list_sparse(
+    graph: LinkGraph, positives: Pairs, rng: np.random.Generator, allowed: NDArray[np.bool_]
+) -> Listing:
+    """Pairs that share no node: positives, and as many `matched`, `box` and `uniform` negatives.
+
+    Negatives join nodes of the (n,) mask `allowed`.
+    """
+    most = min(int(allowed.sum()) // NODES_PER_POSITIVE, MAX_ITEMS // 4)
     positives = rng.permutation(positives)
     positives = positives[disjoint(positives, graph.num_nodes)][:most]
-    nodes = FreeNodes(np.ones(graph.num_nodes, dtype=bool))
+    nodes = FreeNodes(allowed.copy())
     nodes.take(positives)
-    lengths = graph.distance(graph.visible)
-    half_side = float(lengths.mean() + 2 * lengths.std())
+    half_side = graph.reach
     matched, found = matched_negatives(graph, positives, nodes, rng)
     kept = positives[found]
     blocks = {

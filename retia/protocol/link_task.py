@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from retia.protocol.blocks import clear_of
 from retia.protocol.candidates import Listing, list_dense, list_sparse
 from retia.protocol.pairs import LinkGraph, Pairs
 from retia.protocol.randomness import Randomness
@@ -18,7 +19,7 @@ SMALL_GRAPH = 5_000
 SMALL_SPLITS = 10
 POOL_SHARE = 0.8
 
-Lister = Callable[[LinkGraph, Pairs, np.random.Generator], Listing]
+Lister = Callable[[LinkGraph, Pairs, np.random.Generator, NDArray[np.bool_]], Listing]
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,14 @@ class TaskTables:
     task: Task
     public: dict[str, pa.Table]
     sealed: dict[str, pa.Table]
+
+
+@dataclass(frozen=True)
+class SplitTables:
+    """One split: the listing of each part, and the (E,) mask of the edges to learn from."""
+
+    listings: dict[str, Listing]
+    supervised: NDArray[np.bool_]
 
 
 def number_of_splits(num_nodes: int) -> int:
@@ -70,48 +79,72 @@ def make_link_task(
     lister: Lister = list_sparse if spatial else list_dense
     splits = number_of_splits(graph.num_nodes)
 
-    def make_split(split: int) -> dict[str, Listing]:
+    def make_split(split: int) -> SplitTables:
         parts = draw_parts(graph, split, randomness, pooled=sealed and splits > 1)
-        return {
-            part: lister(graph, pairs, randomness.stream(name, "items", split, part))
-            for part, pairs in parts.items()
+        listings = {
+            part: lister(graph, pairs, randomness.stream(name, "items", split, part), allowed)
+            for part, (pairs, allowed) in parts.items()
         }
+        return SplitTables(listings, _supervision(graph, listings))
 
     with ThreadPoolExecutor(workers) as pool:
-        listings = list(pool.map(make_split, range(splits)))
-    task = _task(graph, listings, name, relation, description, sealed)
-    public, hidden = _tables(graph, listings, name, sealed)
+        made = list(pool.map(make_split, range(splits)))
+    task = _task(graph, made, name, relation, description, sealed)
+    public, hidden = _tables(made, name, sealed, graph.visible)
     return TaskTables(task, public, hidden)
 
 
 def draw_parts(
     graph: LinkGraph, split: int, randomness: Randomness, *, pooled: bool
-) -> dict[str, Pairs]:
-    """The positives of the validation and the test part of a split.
+) -> dict[str, tuple[Pairs, NDArray[np.bool_]]]:
+    """The positives of the validation and the test part of a split, and the nodes of its pairs.
 
-    Pooled: the two pools are the same for all splits, and a split draws 80 % of each, so that no
-    split's public validation answers are another's test answers.
+    Hidden edges are halved or, where whole blocks are held out, the blocks are. Pooled: the halves
+    are the same for all splits, and a split draws 80 % of each, so that no split's public
+    validation answers are another's test answers.
     """
     stream = randomness.stream("pools") if pooled else randomness.stream("parts", split)
-    order = stream.permutation(len(graph.hidden))
-    halves = np.array_split(order, 2)
+    blocks = graph.blocks
+    count = len(graph.hidden) if blocks is None else int(blocks.held_out.sum())
+    halves = np.array_split(stream.permutation(count), 2)
+    parts = [_part(graph, half) for half in halves]
     if pooled:
         draw = randomness.stream("parts", split)
-        halves = [draw.permutation(pool)[: int(POOL_SHARE * len(pool))] for pool in halves]
-    return {part: graph.hidden[half] for part, half in zip(("valid", "test"), halves, strict=True)}
+        parts = [
+            (draw.permutation(pairs)[: int(POOL_SHARE * len(pairs))], allowed)
+            for pairs, allowed in parts
+        ]
+    return dict(zip(("valid", "test"), parts, strict=True))
+
+
+def _part(graph: LinkGraph, half: NDArray[np.int64]) -> tuple[Pairs, NDArray[np.bool_]]:
+    """The hidden edges of one half, of the edges or of the held-out blocks, and its nodes."""
+    if graph.blocks is None:
+        return graph.hidden[half], np.ones(graph.num_nodes, dtype=bool)
+    chosen = np.isin(graph.blocks.of_node, np.flatnonzero(graph.blocks.held_out)[half])
+    return graph.hidden[chosen[graph.hidden[:, 0]]], chosen
+
+
+def _supervision(graph: LinkGraph, listings: dict[str, Listing]) -> NDArray[np.bool_]:
+    """The (E,) mask of the visible edges to learn from."""
+    if graph.blocks is None or graph.positions is None:
+        return np.ones(len(graph.visible), dtype=bool)
+    listed = np.unique(np.concatenate([listing.pairs for listing in listings.values()]))
+    clear = clear_of(graph.visible, graph.positions, listed, graph.reach)
+    return clear & graph.blocks.outside(graph.visible)
 
 
 def _task(
     graph: LinkGraph,
-    listings: list[dict[str, Listing]],
+    made: list[SplitTables],
     name: str,
     relation: str,
     description: str,
     sealed: bool,
 ) -> Task:
-    first = listings[0]["test"]
+    sets = made[0].listings["test"].sets
     spatial = graph.positions is not None
-    few = min(listing.positives for split in listings for listing in split.values())
+    few = min(listing.positives for split in made for listing in split.listings.values())
     if few < 2:
         raise InputError(f"task {name}: a part with {few} positives; the graph is too small")
     return Task(
@@ -119,20 +152,39 @@ def _task(
         type="link",
         description=description,
         relation=relation,
-        split=Split(
-            scheme="random",
-            parameters={"hidden": round(len(graph.hidden) / _edges(graph), 6), "pooled": sealed},
-        ),
-        counts=tuple(_counts(graph, split) for split in listings),
-        candidates=first.sets,
+        split=_split(graph, made, sealed),
+        counts=tuple(_counts(split) for split in made),
+        candidates=sets,
         primary=Measure(metric="rocauc", candidates="matched")
         if spatial
         else Measure(metric="mrr", candidates="hard"),
-        secondary=_secondary(first.sets, spatial),
+        secondary=_secondary(sets, spatial),
         secrecy="sealed" if sealed else "open",
         dropped={
-            f"{part}_without_match": sum(split[part].dropped for split in listings)
+            f"{part}_without_match": sum(split.listings[part].dropped for split in made)
             for part in ("valid", "test")
+        },
+    )
+
+
+def _split(graph: LinkGraph, made: list[SplitTables], sealed: bool) -> Split:
+    """How the parts were drawn; for blocks, what became of every edge in each split."""
+    edges = len(graph.visible) + len(graph.hidden)
+    shared = {"hidden": round(len(graph.hidden) / edges, 6), "pooled": sealed}
+    if graph.blocks is None:
+        return Split(scheme="random", parameters=shared)
+    context = int(graph.blocks.inside(graph.visible).sum())
+    train = [int(split.supervised.sum()) for split in made]
+    return Split(
+        scheme="block",
+        parameters=shared
+        | {
+            "block_side": round(graph.blocks.side, 6),
+            "buffer": round(graph.reach, 6),
+            "context_edges": context,
+            "train_edges": train,
+            "buffer_edges": [len(graph.visible) - context - count for count in train],
+            "hidden_edges": len(graph.hidden),
         },
     )
 
@@ -145,30 +197,26 @@ def _secondary(sets: tuple[CandidateSet, ...], spatial: bool) -> tuple[Measure, 
     return tuple(Measure(metric=m, candidates=c) for m, c in wanted if c in names)
 
 
-def _edges(graph: LinkGraph) -> int:
-    return len(graph.visible) + len(graph.hidden)
-
-
-def _counts(graph: LinkGraph, split: dict[str, Listing]) -> PartCounts:
+def _counts(split: SplitTables) -> PartCounts:
+    valid, test = split.listings["valid"], split.listings["test"]
     return PartCounts(
-        train=len(graph.visible),
-        valid=len(split["valid"].pairs),
-        test=len(split["test"].pairs),
-        valid_positives=split["valid"].positives,
-        test_positives=split["test"].positives,
+        train=int(split.supervised.sum()),
+        valid=len(valid.pairs),
+        test=len(test.pairs),
+        valid_positives=valid.positives,
+        test_positives=test.positives,
     )
 
 
 def _tables(
-    graph: LinkGraph, listings: list[dict[str, Listing]], name: str, sealed: bool
+    made: list[SplitTables], name: str, sealed: bool, visible: Pairs
 ) -> tuple[dict[str, pa.Table], dict[str, pa.Table]]:
     public: dict[str, pa.Table] = {}
     hidden: dict[str, pa.Table] = {}
-    train = pair_table(graph.visible)
-    for split, parts in enumerate(listings):
+    for split, tables in enumerate(made):
         folder = f"tasks/{name}/{split}"
-        public[f"{folder}/train"] = train
-        for part, listing in parts.items():
+        public[f"{folder}/train"] = pair_table(visible[tables.supervised])
+        for part, listing in tables.listings.items():
             public[f"{folder}/{part}"] = _items(listing)
             answers = hidden if sealed and part == "test" else public
             answers[f"{folder}/{part}-answers"] = _answers(listing)

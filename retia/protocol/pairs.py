@@ -1,10 +1,12 @@
 """Pairs of nodes as integer keys: membership, canonical order, degrees."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
+
+from retia.protocol.blocks import Blocks
 
 Pairs = NDArray[np.int64]
 
@@ -14,14 +16,15 @@ class LinkGraph:
     """A graph whose edges are visible or hidden.
 
     `visible` (E, 2) and `hidden` (H, 2) are int64 pairs without self-loops or duplicates, src < dst
-    where undirected; `positions` (n, 3) float64, or none.
+    where undirected; `positions` (n, d) float64, or none; `blocks` where whole blocks are held out.
     """
 
     num_nodes: int
     directed: bool
     visible: Pairs
     hidden: Pairs
-    positions: NDArray[np.float64] | None = field(default=None)
+    positions: NDArray[np.float64] | None = None
+    blocks: Blocks | None = None
 
     @cached_property
     def known(self) -> NDArray[np.int64]:
@@ -56,6 +59,12 @@ class LinkGraph:
         assert self.positions is not None
         offset = self.positions[pairs[:, 0]] - self.positions[pairs[:, 1]]
         return np.asarray(np.linalg.norm(offset, axis=1))
+
+    @cached_property
+    def reach(self) -> float:
+        """Mean + 2 standard deviations of the visible edges' length, in the unit of positions."""
+        lengths = self.distance(self.visible)
+        return float(lengths.mean() + 2 * lengths.std())
 
     def _degree(self, side: int) -> NDArray[np.int64]:
         ends = self.visible[:, side] if self.directed else self.visible.ravel()

@@ -67,6 +67,14 @@ def test_a_reversed_hidden_edge_of_an_undirected_relation_fails(tmp_path: Path) 
     assert failed(version) == ["training edges"]
 
 
+def test_a_block_split_without_its_buffer_fails(tmp_path: Path) -> None:
+    version = toy_link(tmp_path, spatial=True, blocks=True, num_nodes=9000)
+    assert failed(version) == []
+    visible = version.edges("edge", ["src", "dst"])
+    plant(version, "tasks/link/0/train.parquet", visible)
+    assert failed(version) == ["buffer"]
+
+
 def test_a_column_from_the_full_graph_fails(link: Version) -> None:
     nodes = link.nodes()
     full = nodes["degree_in"].to_numpy().copy()

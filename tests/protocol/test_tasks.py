@@ -1,12 +1,15 @@
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.spatial import cKDTree
 
+from retia.protocol.blocks import draw_blocks, hide_in_blocks
 from retia.protocol.candidates import list_dense, list_sparse
-from retia.protocol.link_task import LinkGraph, draw_parts, make_link_task
+from retia.protocol.link_task import LinkGraph, TaskTables, draw_parts, make_link_task
 from retia.protocol.negatives import DISTANCE_TOLERANCE
 from retia.protocol.node_task import make_node_task
 from retia.protocol.pairs import contains, disjoint
@@ -16,8 +19,6 @@ from retia.shards.errors import InputError
 
 def spatial_graph(num_nodes: int = 4000, seed: int = 0) -> LinkGraph:
     """Nodes at random, each linked to some of its nearest: most near pairs stay non-edges."""
-    from scipy.spatial import cKDTree
-
     rng = np.random.default_rng(seed)
     positions = rng.random((num_nodes, 3)) * 100
     _, near = cKDTree(positions).query(positions, k=9)
@@ -37,13 +38,17 @@ def directed_graph(num_nodes: int = 60, seed: int = 0) -> LinkGraph:
     return LinkGraph(num_nodes, True, pairs[~hidden], pairs[hidden])
 
 
+def anywhere(graph: LinkGraph) -> np.ndarray:
+    return np.ones(graph.num_nodes, dtype=bool)
+
+
 @pytest.fixture(scope="module")
 def spatial() -> LinkGraph:
     return spatial_graph()
 
 
 def test_listed_pairs_share_no_node_and_no_negative_is_an_edge(spatial: LinkGraph) -> None:
-    listing = list_sparse(spatial, spatial.hidden, np.random.default_rng(0))
+    listing = list_sparse(spatial, spatial.hidden, np.random.default_rng(0), anywhere(spatial))
     assert len(np.unique(listing.pairs)) == listing.pairs.size
     edges = {tuple(pair) for pair in np.concatenate([spatial.visible, spatial.hidden]).tolist()}
     truth = [tuple(pair) in edges for pair in listing.pairs.tolist()]
@@ -54,7 +59,7 @@ def test_listed_pairs_share_no_node_and_no_negative_is_an_edge(spatial: LinkGrap
 def test_matched_negatives_have_the_degrees_and_the_distance_of_a_positive(
     spatial: LinkGraph,
 ) -> None:
-    listing = list_sparse(spatial, spatial.hidden, np.random.default_rng(0))
+    listing = list_sparse(spatial, spatial.hidden, np.random.default_rng(0), anywhere(spatial))
     item, _ = listing.members["matched"]
     half = len(item) // 2
     assert half == listing.positives > 100
@@ -66,7 +71,7 @@ def test_matched_negatives_have_the_degrees_and_the_distance_of_a_positive(
 
 
 def test_box_negatives_lie_in_the_cube_and_fill_it(spatial: LinkGraph) -> None:
-    listing = list_sparse(spatial, spatial.hidden, np.random.default_rng(0))
+    listing = list_sparse(spatial, spatial.hidden, np.random.default_rng(0), anywhere(spatial))
     item, _ = listing.members["box"]
     pairs = listing.pairs[item[listing.positives :]]
     half_side = float(listing.sets[1].parameters["half_side"])  # type: ignore[arg-type]
@@ -79,7 +84,7 @@ def test_box_negatives_lie_in_the_cube_and_fill_it(spatial: LinkGraph) -> None:
 
 def test_a_small_directed_graph_lists_every_non_neighbour_of_its_sources() -> None:
     graph = directed_graph()
-    listing = list_dense(graph, graph.hidden, np.random.default_rng(0))
+    listing = list_dense(graph, graph.hidden, np.random.default_rng(0), anywhere(graph))
     visible = {tuple(pair) for pair in graph.visible.tolist()}
     sources = set(graph.hidden[:, 0].tolist())
     expected = {
@@ -92,7 +97,7 @@ def test_a_small_directed_graph_lists_every_non_neighbour_of_its_sources() -> No
 def test_hard_groups_hold_the_source_and_no_other_hidden_edge() -> None:
     graph = directed_graph()
     positives, others = graph.hidden[::2], graph.hidden[1::2]
-    listing = list_dense(graph, positives, np.random.default_rng(0))
+    listing = list_dense(graph, positives, np.random.default_rng(0), anywhere(graph))
     item, group = listing.members["hard"]
     assert (listing.pairs[item, 0] == group).all()
     listed = {tuple(pair) for pair in listing.pairs[item].tolist()}
@@ -109,7 +114,7 @@ def test_undirected_groups_serve_both_ends() -> None:
         ~contains(np.sort(visible[:, 0] * 60 + visible[:, 1]), hidden[:, 0] * 60 + hidden[:, 1])
     ]
     graph = LinkGraph(60, False, visible, hidden)
-    listing = list_dense(graph, hidden, np.random.default_rng(0))
+    listing = list_dense(graph, hidden, np.random.default_rng(0), anywhere(graph))
     assert (listing.pairs[:, 0] < listing.pairs[:, 1]).all()
     assert len(np.unique(listing.pairs, axis=0)) == len(listing.pairs)
     item, group = listing.members["hard"]
@@ -120,7 +125,7 @@ def test_undirected_groups_serve_both_ends() -> None:
 
 def test_matched_negatives_of_a_directed_graph_share_the_source() -> None:
     graph = directed_graph()
-    listing = list_dense(graph, graph.hidden, np.random.default_rng(0))
+    listing = list_dense(graph, graph.hidden, np.random.default_rng(0), anywhere(graph))
     item, _ = listing.members["matched"]
     half = len(item) // 2
     positive, negative = listing.pairs[item[:half]], listing.pairs[item[half:]]
@@ -146,10 +151,10 @@ def test_pooled_splits_never_show_a_test_edge_as_validation() -> None:
     graph = directed_graph()
     randomness = Randomness.from_secret(b"\x07" * 32)
     parts = [draw_parts(graph, split, randomness, pooled=True) for split in range(10)]
-    valid = {tuple(pair) for part in parts for pair in part["valid"].tolist()}
-    test = {tuple(pair) for part in parts for pair in part["test"].tolist()}
+    valid = {tuple(pair) for part in parts for pair in part["valid"][0].tolist()}
+    test = {tuple(pair) for part in parts for pair in part["test"][0].tolist()}
     assert not valid & test
-    assert len({part["test"].tobytes() for part in parts}) == 10
+    assert len({part["test"][0].tobytes() for part in parts}) == 10
 
 
 def test_workers_and_repetition_do_not_change_the_tables(spatial: LinkGraph) -> None:
@@ -168,6 +173,71 @@ def test_workers_and_repetition_do_not_change_the_tables(spatial: LinkGraph) -> 
     one, two = make(1), make(2)
     assert one.keys() == two.keys()
     assert all(one[name].equals(two[name]) for name in one)
+
+
+@pytest.fixture(scope="module")
+def blocked() -> LinkGraph:
+    graph = spatial_graph(6000)
+    assert graph.positions is not None
+    edges = np.concatenate([graph.visible, graph.hidden])
+    edges = edges[np.lexsort((edges[:, 1], edges[:, 0]))]
+    blocks = draw_blocks(graph.positions, np.random.default_rng(1))
+    hidden = hide_in_blocks(edges, blocks, np.random.default_rng(2))
+    return LinkGraph(6000, False, edges[~hidden], edges[hidden], graph.positions, blocks)
+
+
+def test_every_edge_of_a_block_split_is_accounted_for(blocked: LinkGraph) -> None:
+    tables = make_blocked(blocked)
+    found = tables.task.split.parameters
+    assert tables.task.split.scheme == "block"
+    total = found["context_edges"] + found["hidden_edges"]  # type: ignore[operator]
+    total += found["train_edges"][0] + found["buffer_edges"][0]  # type: ignore[index]
+    assert total == len(blocked.visible) + len(blocked.hidden)
+    assert blocked.blocks is not None
+    inside = blocked.blocks.inside(np.concatenate([blocked.visible, blocked.hidden])).sum()
+    assert len(blocked.hidden) == int(0.2 * inside)
+    assert found["context_edges"] == inside - len(blocked.hidden)
+    assert min(found["train_edges"][0], found["buffer_edges"][0]) > 100  # type: ignore[index]
+
+
+def test_no_supervised_pair_is_within_the_buffer_of_an_item(blocked: LinkGraph) -> None:
+    tables = make_blocked(blocked)
+    assert blocked.positions is not None
+    train = pairs_of(tables.public["tasks/link/0/train"])
+    width = float(tables.task.split.parameters["buffer"])  # type: ignore[arg-type]
+    steps = np.linspace(0, 1, 11)[:, None, None]
+    ends = blocked.positions[train]
+    along = (1 - steps) * ends[:, 0] + steps * ends[:, 1]
+    for part in ("valid", "test"):
+        listed = pairs_of(tables.public[f"tasks/link/0/{part}"])
+        tree = cKDTree(blocked.positions[np.unique(listed)])
+        assert tree.query(along.reshape(-1, 3))[0].min() > width
+
+
+def test_items_of_a_part_stay_in_its_blocks(blocked: LinkGraph) -> None:
+    tables = make_blocked(blocked)
+    assert blocked.blocks is not None
+    block = {
+        part: set(blocked.blocks.of_node[pairs_of(tables.public[f"tasks/link/0/{part}"])].ravel())
+        for part in ("valid", "test")
+    }
+    assert not block["valid"] & block["test"]
+    assert all(blocked.blocks.held_out[list(blocks)].all() for blocks in block.values())
+
+
+def make_blocked(graph: LinkGraph) -> TaskTables:
+    return make_link_task(
+        graph,
+        name="link",
+        relation="vessel",
+        description="d",
+        randomness=Randomness.from_seed(3),
+        sealed=False,
+    )
+
+
+def pairs_of(table: pa.Table) -> np.ndarray:
+    return np.column_stack([table["src"].to_numpy(), table["dst"].to_numpy()])
 
 
 def test_node_parts_are_drawn_within_classes_and_apart() -> None:
