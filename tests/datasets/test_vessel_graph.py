@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from retia.datasets.morton import morton_codes
 from retia.datasets.vessel import synthetic
-from retia.datasets.vessel.cleaning import clean, merge_parallel, scale
+from retia.datasets.vessel.cleaning import clean, merge_parallel
+from retia.datasets.vessel.graph import MEASURES, VesselGraph, scale
 from retia.datasets.vessel.line_graph import line_graph
-from retia.datasets.vessel.voreen import MEASURES, VesselGraph
 from retia.protocol.randomness import Randomness
 from retia.shards.errors import InputError
 
@@ -63,6 +63,7 @@ def test_self_loops_go_and_invalid_values_become_missing() -> None:
         "self_loops_dropped": 1,
         "invalid_values_removed": 3,
         "parallel_edges_merged": 1,
+        "distances_contradicted": 4,
         "isolated_nodes_kept": 3,
         "edges": 2,
     }

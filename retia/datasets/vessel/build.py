@@ -26,10 +26,11 @@ from retia.datasets.assemble import (
 )
 from retia.datasets.morton import morton_order
 from retia.datasets.sources import LocalFile, fetch
-from retia.datasets.vessel.cleaning import Report, clean, scale
+from retia.datasets.vessel.cleaning import Report, clean
+from retia.datasets.vessel.graph import VesselGraph, scale
 from retia.datasets.vessel.line_graph import line_graph
 from retia.datasets.vessel.synthetic import as_csv, generate_vessels
-from retia.datasets.vessel.voreen import VesselGraph, read_voreen
+from retia.datasets.vessel.voreen import read_voreen
 from retia.protocol.link_task import hide_edges, make_link_task
 from retia.protocol.node_task import make_node_task
 from retia.protocol.pairs import LinkGraph

@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.csv as csv
 from numpy.typing import NDArray
 
+from retia.datasets.vessel.graph import MEASURES, VesselGraph, check_distances, with_distances
 from retia.shards.errors import InputError
 
 DELIMITER = ";"
@@ -26,36 +27,10 @@ FIRST_ROW = 2
 
 POSITION = ("pos_x", "pos_y", "pos_z")
 ENDS = ("node1id", "node2id")
-MEASURES = (
-    "length",
-    "distance",
-    "curveness",
-    "volume",
-    "avgCrossSection",
-    "minRadiusAvg",
-    "avgRadiusAvg",
-    "maxRadiusAvg",
-    "roundnessAvg",
-    "num_voxels",
-)
+BORDER = "isAtSampleBorder"
+NEEDED = ("length",)
 _BAD_CELL = re.compile(r"CSV column #(\d+): Row #(\d+): .*invalid value '(.*)'", re.DOTALL)
 _BAD_ROW = re.compile(r"Row #(\d+): Expected (\d+) columns, got (\d+)")
-
-
-@dataclass(frozen=True)
-class VesselGraph:
-    """A vessel graph: n nodes, E edges.
-
-    `node_id` (n,) and `edge_id` (E,) int64 as in the files; `position` (n, 3); `ends` (E, 2) int64
-    rows of the node table; `measures` maps each of `MEASURES` to (E,) float64. Lengths are in
-    the unit of the files. NaN is a missing value.
-    """
-
-    node_id: NDArray[np.int64]
-    position: NDArray[np.float64]
-    edge_id: NDArray[np.int64]
-    ends: NDArray[np.int64]
-    measures: dict[str, NDArray[np.float64]]
 
 
 @dataclass(frozen=True)
@@ -87,24 +62,32 @@ class _File:
 def read_voreen(nodes: Path, edges: Path) -> VesselGraph:
     """Read a node file and an edge file, plain or gzipped; ids may have gaps and any order.
 
-    Raises `InputError` naming file, row (the header is row 1) and column.
+    Measures that the edge file lacks are absent, but for distance and curveness, which are
+    computed. Raises `InputError` naming file, row (the header is row 1) and column, and where the
+    distances of the vessels contradict the positions of the nodes.
     """
-    node_file = _read(nodes, ("id",), POSITION)
-    edge_file = _read(edges, ("id", *ENDS), MEASURES)
+    node_file = _read(nodes, ("id",), POSITION, (BORDER,))
+    edge_file = _read(edges, ("id", *ENDS), NEEDED, MEASURES)
     node_id = _unique_ids(node_file)
-    return VesselGraph(
+    names = [name for name in MEASURES if name in edge_file.table.column_names]
+    graph = VesselGraph(
         node_id=node_id,
         position=_positions(node_file),
         edge_id=_unique_ids(edge_file),
         ends=np.column_stack([_rows(edge_file, end, node_id, nodes.name) for end in ENDS]),
-        measures={name: edge_file.floats(name) for name in MEASURES},
+        measures={name: edge_file.floats(name) for name in names},
+        border=_border(node_file),
     )
+    return check_distances(with_distances(graph), nodes.name, str(edges))
 
 
-def _read(path: Path, integers: tuple[str, ...], floats: tuple[str, ...]) -> _File:
+def _read(
+    path: Path, integers: tuple[str, ...], floats: tuple[str, ...], optional: tuple[str, ...]
+) -> _File:
     types = dict.fromkeys(integers, pa.int64()) | dict.fromkeys(floats, pa.float64())
     with _open(path) as file:
         header = _header(path, file, tuple(types))
+        types |= {name: pa.float64() for name in optional if name in header}
         file.seek(0)
         try:
             table = csv.read_csv(
@@ -188,6 +171,13 @@ def _positions(file: _File) -> NDArray[np.float64]:
     if len(row):
         raise file.bad(int(row[0]), POSITION[axis[0]], "a node needs a finite position")
     return position
+
+
+def _border(file: _File) -> NDArray[np.bool_] | None:
+    """Which nodes lie at the border of the sample; none where the table does not tell."""
+    if BORDER not in file.table.column_names:
+        return None
+    return np.nan_to_num(file.floats(BORDER)) > 0
 
 
 def _rows(file: _File, column: str, node_id: NDArray[np.int64], nodes: str) -> NDArray[np.int64]:
