@@ -17,7 +17,7 @@ from scipy.stats import norm
 
 from retia.protocol.baselines import link_scores, node_positions
 from retia.protocol.blocks import clear_of
-from retia.protocol.evaluation import Truth, load_truth
+from retia.protocol.evaluation import Truth, load_truth, ranks_within_groups
 from retia.protocol.metrics import rocauc
 from retia.protocol.pairs import contains
 from retia.protocol.predictions import PARTS
@@ -163,9 +163,13 @@ def _check_items(
 
 
 def _probe_link(version: Version, task: Task) -> Iterator[Finding]:
-    """Scores that must be at chance on `matched`: degree, distance, and the list alone."""
-    if all(candidates.name != "matched" for candidates in task.candidates):
-        return
+    """Scores that must be at chance: degree, distance and the list on `matched`, list on `hard`.
+
+    The list of a small graph holds all non-neighbours, whose numbers are degrees, so its `hard` set
+    is not probed.
+    """
+    sets = {candidates.name for candidates in task.candidates if not candidates.grouped}
+    sets |= {"hard"} if any("group_size" in c.parameters for c in task.candidates) else set()
     for part in PARTS:
         where = f"{task.name}/{part}"
         areas: dict[str, list[tuple[float, float]]] = {}
@@ -176,7 +180,10 @@ def _probe_link(version: Version, task: Task) -> Iterator[Finding]:
                 break
             items = version.task_table(task.name, split, part)
             for name, scores in _probe_scores(version, task, items):
-                areas.setdefault(name, []).append(_area(scores, truth))
+                if "matched" in sets:
+                    areas.setdefault(name, []).append(_area(scores, truth))
+                if "hard" in sets and name.startswith("list"):
+                    areas.setdefault(f"hard {name}", []).append(_grouped_area(scores, truth))
         for name, values in areas.items():
             yield _probe_finding(name, where, np.array(values))
 
@@ -197,9 +204,16 @@ def _area(scores: NDArray[Any], truth: Truth) -> tuple[float, float]:
     chosen = truth.candidates["matched"].item
     labels, values = truth.labels[chosen], scores[chosen].astype(np.float64)
     p, n = int((labels > 0).sum()), int((labels == 0).sum())
-    return rocauc(values[labels > 0], values[labels == 0]), Z_999 * np.sqrt(
-        (p + n + 1) / (12 * p * n)
-    )
+    spread = Z_999 * float(np.sqrt((p + n + 1) / (12 * p * n)))
+    return rocauc(values[labels > 0], values[labels == 0]), spread
+
+
+def _grouped_area(scores: NDArray[Any], truth: Truth) -> tuple[float, float]:
+    """The mean share of its group's negatives below a positive of `hard`, and its half-width."""
+    members = truth.candidates["hard"]
+    labels, values = truth.labels[members.item], scores[members.item].astype(np.float64)
+    ranks, size = ranks_within_groups(values, labels, members.group)
+    return float(1 - (ranks - 1).mean() / size), Z_999 * float(np.sqrt(1 / (12 * len(ranks))))
 
 
 def _probe_finding(check: str, where: str, areas: NDArray[np.float64]) -> Finding:

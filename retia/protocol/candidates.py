@@ -2,7 +2,8 @@
 
 The list must not give itself away. On a small graph without positions it holds all non-neighbours
 of every source that has a positive, so every source's rows look alike. On a spatial graph the
-listed pairs share no node, so no node's number of rows tells anything.
+listed pairs share no node, so no node's number of rows tells anything; groups of `hard` candidates
+share their source alone.
 """
 
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from retia.protocol.hard import GROUP_SIZE, POOL_FACTOR, HardGroups, hard_groups
 from retia.protocol.negatives import (
     FreeNodes,
     box_negatives,
@@ -19,7 +21,10 @@ from retia.protocol.negatives import (
 from retia.protocol.pairs import LinkGraph, Pairs, contains, disjoint
 from retia.shards.manifest import CandidateSet
 
-MAX_ITEMS = 2_000_000
+MAX_POSITIVES = 125_000  # with three negatives each: 500,000 items a part
+MAX_GROUPS = 4_900  # of 101 items: as many again
+SMALL_GRAPH = 5_000
+NODES_PER_GROUP = 256
 NODES_PER_POSITIVE = 16
 UNIFORM_PER_POSITIVE = 10
 DEGREE_TOLERANCE = 0.15
@@ -110,42 +115,65 @@ def list_sparse(
 ) -> Listing:
     """Pairs that share no node: positives, and as many `matched`, `box` and `uniform` negatives.
 
-    Negatives join nodes of the (n,) mask `allowed`.
+    From 5,000 nodes on also groups of `hard` candidates, for other positives. Pairs join nodes of
+    the (n,) mask `allowed`.
     """
-    most = min(int(allowed.sum()) // NODES_PER_POSITIVE, MAX_ITEMS // 4)
-    positives = rng.permutation(positives)
-    positives = positives[disjoint(positives, graph.num_nodes)][:most]
+    most = min(int(allowed.sum()) // NODES_PER_POSITIVE, MAX_POSITIVES)
+    single = rng.permutation(positives)
+    single = single[disjoint(single, graph.num_nodes)][:most]
     nodes = FreeNodes(allowed.copy())
-    nodes.take(positives)
+    nodes.take(single)
     half_side = graph.reach
-    matched, found = matched_negatives(graph, positives, nodes, rng)
-    kept = positives[found]
+    matched, found = matched_negatives(graph, single, nodes, rng)
+    kept = single[found]
     blocks = {
         "matched": matched[found],
         "box": box_negatives(graph, len(kept), half_side, nodes, rng),
         "uniform": uniform_negatives(graph, len(kept), nodes, rng),
     }
-    pairs = graph.canonical(np.concatenate([kept, *blocks.values()]))
+    groups = _groups(graph, positives, nodes, rng)
+    grouped = np.column_stack(
+        [
+            np.repeat(groups.positives[:, :1], groups.targets.shape[1], axis=1).ravel(),
+            groups.targets.ravel(),
+        ]
+    )
+    parts = [kept, *blocks.values(), groups.positives, grouped]
+    ends = np.cumsum([len(part) for part in parts])
+    pairs = graph.canonical(np.concatenate(parts))
     shuffle = rng.permutation(len(pairs))
     place = np.empty(len(pairs), dtype=np.int64)
     place[shuffle] = np.arange(len(pairs))
-    starts = np.cumsum([len(kept), *(len(block) for block in blocks.values())])
     members = {
-        name: _ungrouped(place[: len(kept)], place[start : start + len(block)])
-        for (name, block), start in zip(blocks.items(), starts, strict=False)
+        name: _ungrouped(place[: len(kept)], place[start:stop])
+        for name, start, stop in zip(blocks, ends, ends[1:], strict=False)
     }
+    if len(groups.positives):
+        source = np.concatenate([groups.positives[:, 0], grouped[:, 0]])
+        members["hard"] = (place[ends[3] :], source)
+    positive = (shuffle < len(kept)) | ((shuffle >= ends[3]) & (shuffle < ends[4]))
     return Listing(
         pairs=pairs[shuffle],
-        labels=(shuffle < len(kept)).astype(np.int64),
+        labels=positive.astype(np.int64),
         members=members,
-        sets=_sparse_sets(half_side),
-        positives=len(kept),
+        sets=_sparse_sets(half_side, len(groups.positives) > 0),
+        positives=int(positive.sum()),
         dropped=int((~found).sum()),
     )
 
 
-def _sparse_sets(half_side: float) -> tuple[CandidateSet, ...]:
-    return (
+def _groups(
+    graph: LinkGraph, positives: Pairs, nodes: FreeNodes, rng: np.random.Generator
+) -> HardGroups:
+    """Hard groups on the free nodes; none on a small graph."""
+    count = min(int(nodes.free.sum()) // NODES_PER_GROUP, MAX_GROUPS)
+    if graph.num_nodes < SMALL_GRAPH:
+        count = 0
+    return hard_groups(graph, positives, count, nodes.free, rng)
+
+
+def _sparse_sets(half_side: float, hard: bool) -> tuple[CandidateSet, ...]:
+    sets = (
         CandidateSet(
             name="matched",
             grouped=False,
@@ -158,6 +186,18 @@ def _sparse_sets(half_side: float) -> tuple[CandidateSet, ...]:
             parameters={"half_side": round(half_side, 6)},
         ),
         CandidateSet(name="uniform", grouped=False, description="non-edges drawn uniformly"),
+    )
+    if not hard:
+        return sets
+    text = f"{GROUP_SIZE} of a source's {POOL_FACTOR * GROUP_SIZE} likeliest non-neighbours"
+    return (
+        *sets,
+        CandidateSet(
+            name="hard",
+            grouped=True,
+            description=f"{text}: resource allocation, PageRank, distance",
+            parameters={"group_size": GROUP_SIZE, "pool": POOL_FACTOR * GROUP_SIZE},
+        ),
     )
 
 

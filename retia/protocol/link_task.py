@@ -9,13 +9,12 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from retia.protocol.blocks import clear_of
-from retia.protocol.candidates import Listing, list_dense, list_sparse
+from retia.protocol.candidates import SMALL_GRAPH, Listing, list_dense, list_sparse
 from retia.protocol.pairs import LinkGraph, Pairs
 from retia.protocol.randomness import Randomness
 from retia.shards.errors import InputError
 from retia.shards.manifest import CandidateSet, Measure, PartCounts, Split, Task
 
-SMALL_GRAPH = 5_000
 SMALL_SPLITS = 10
 POOL_SHARE = 0.8
 
@@ -142,9 +141,10 @@ def _task(
     description: str,
     sealed: bool,
 ) -> Task:
-    sets = made[0].listings["test"].sets
+    listings = [listing for split in made for listing in split.listings.values()]
+    sets = tuple(c for c in listings[0].sets if all(c.name in one.members for one in listings))
     spatial = graph.positions is not None
-    few = min(listing.positives for split in made for listing in split.listings.values())
+    few = min(listing.positives for listing in listings)
     if few < 2:
         raise InputError(f"task {name}: a part with {few} positives; the graph is too small")
     return Task(
@@ -190,7 +190,7 @@ def _split(graph: LinkGraph, made: list[SplitTables], sealed: bool) -> Split:
 
 
 def _secondary(sets: tuple[CandidateSet, ...], spatial: bool) -> tuple[Measure, ...]:
-    wanted = [("ap", "matched"), ("rocauc", "box"), ("rocauc", "uniform")]
+    wanted = [("ap", "matched"), ("mrr", "hard"), ("rocauc", "box"), ("rocauc", "uniform")]
     if not spatial:
         wanted = [("hits@10", "hard"), ("rocauc", "matched"), ("rocauc", "uniform")]
     names = {candidates.name for candidates in sets}

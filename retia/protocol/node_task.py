@@ -4,7 +4,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from retia.protocol.link_task import POOL_SHARE, SMALL_GRAPH, TaskTables, number_of_splits
+from retia.protocol.candidates import SMALL_GRAPH
+from retia.protocol.link_task import POOL_SHARE, TaskTables, number_of_splits
 from retia.protocol.randomness import Randomness
 from retia.shards.errors import InputError
 from retia.shards.manifest import Measure, PartCounts, Split, Task

@@ -1,5 +1,6 @@
 from pathlib import Path
 
+import networkx as nx
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -8,7 +9,8 @@ from hypothesis import strategies as st
 from scipy.spatial import cKDTree
 
 from retia.protocol.blocks import draw_blocks, hide_in_blocks
-from retia.protocol.candidates import list_dense, list_sparse
+from retia.protocol.candidates import Listing, list_dense, list_sparse
+from retia.protocol.hard import GROUP_SIZE, _Ranker
 from retia.protocol.link_task import LinkGraph, TaskTables, draw_parts, make_link_task
 from retia.protocol.negatives import DISTANCE_TOLERANCE
 from retia.protocol.node_task import make_node_task
@@ -62,7 +64,7 @@ def test_matched_negatives_have_the_degrees_and_the_distance_of_a_positive(
     listing = list_sparse(spatial, spatial.hidden, np.random.default_rng(0), anywhere(spatial))
     item, _ = listing.members["matched"]
     half = len(item) // 2
-    assert half == listing.positives > 100
+    assert half > 100
     positive, negative = listing.pairs[item[:half]], listing.pairs[item[half:]]
     degree = spatial.source_degree
     assert (np.sort(degree[positive], axis=1) == np.sort(degree[negative], axis=1)).all()
@@ -70,15 +72,69 @@ def test_matched_negatives_have_the_degrees_and_the_distance_of_a_positive(
     assert gap.max() <= DISTANCE_TOLERANCE + 1e-9
 
 
+@pytest.fixture(scope="module")
+def grouped() -> tuple[LinkGraph, Listing]:
+    graph = spatial_graph(8000)
+    rng = np.random.default_rng(0)
+    return graph, list_sparse(graph, graph.hidden, rng, anywhere(graph))
+
+
+def test_hard_groups_share_their_source_alone(grouped: tuple[LinkGraph, Listing]) -> None:
+    graph, listing = grouped
+    item, source = listing.members["hard"]
+    sources, size = np.unique(source, return_counts=True)
+    assert len(sources) > 10
+    assert (size == GROUP_SIZE + 1).all()
+    pairs, labels = listing.pairs[item], listing.labels[item]
+    assert ((pairs == source[:, None]).sum(axis=1) == 1).all()
+    assert (np.bincount(np.searchsorted(sources, source), weights=labels) == 1).all()
+    others = np.setdiff1d(np.arange(len(listing.pairs)), item)
+    assert not np.intersect1d(listing.pairs[others], pairs).size
+    assert len(np.unique(listing.pairs[others])) == listing.pairs[others].size
+    targets = pairs.sum(axis=1) - source
+    assert not np.isin(targets, sources).any()
+    assert len(np.unique(targets)) == len(targets)
+    assert (graph.is_edge(pairs) == (labels > 0)).all()
+
+
+def test_hard_targets_are_the_likeliest(grouped: tuple[LinkGraph, Listing]) -> None:
+    graph, listing = grouped
+    item, source = listing.members["hard"]
+    assert graph.positions is not None
+    network = nx.Graph(graph.visible.tolist())
+    one = source[0]
+    targets = listing.pairs[item[source == one]].sum(axis=1) - one
+    distance = np.linalg.norm(graph.positions - graph.positions[one], axis=1)
+    nearest = set(np.argsort(distance)[: 4 * 1000].tolist())
+    reached = set(nx.single_source_shortest_path_length(network, one, cutoff=6))
+    assert set(targets.tolist()) <= nearest | reached
+    assert np.median(distance[targets]) < 0.6 * np.median(distance)
+
+
+def test_allocation_and_walk_equal_networkx() -> None:
+    graph = spatial_graph(300)
+    ranker = _Ranker.of(graph, anywhere(graph))
+    network = nx.Graph(graph.visible.tolist())
+    allocation, walk, _ = ranker.scores(np.array([7]))
+    pairs = [(7, int(t)) for t in allocation[1] if t != 7 and not network.has_edge(7, int(t))]
+    expected = {t: value for _, t, value in nx.resource_allocation_index(network, pairs)}
+    found = dict(zip(allocation[1].tolist(), allocation[2].tolist(), strict=True))
+    assert expected
+    assert {t: found[t] for t in expected} == pytest.approx(expected)
+    exact = nx.pagerank(network, alpha=0.85, personalization={7: 1}, tol=1e-12, max_iter=500)
+    near = dict(zip(walk[1].tolist(), walk[2].tolist(), strict=True))
+    best = sorted(exact, key=exact.__getitem__, reverse=True)[:4]
+    assert sorted(near, key=near.__getitem__, reverse=True)[:4] == best
+
+
 def test_box_negatives_lie_in_the_cube_and_fill_it(spatial: LinkGraph) -> None:
     listing = list_sparse(spatial, spatial.hidden, np.random.default_rng(0), anywhere(spatial))
     item, _ = listing.members["box"]
-    pairs = listing.pairs[item[listing.positives :]]
+    pairs = listing.pairs[item[len(item) // 2 :]]
     half_side = float(listing.sets[1].parameters["half_side"])  # type: ignore[arg-type]
     assert spatial.positions is not None
     offset = np.abs(spatial.positions[pairs[:, 0]] - spatial.positions[pairs[:, 1]]).max(axis=1)
     assert offset.max() <= half_side + 1e-6
-    assert len(pairs) == listing.positives
     assert abs(np.median(offset) / half_side - 0.5 ** (1 / 3)) < 0.12
 
 

@@ -1,0 +1,158 @@
+"""Hard candidates on a large graph: each source's target among the likeliest other targets.
+
+After HeaRT (Li et al. 2023, arXiv 2306.10453): targets are ranked by resource allocation, by
+personalised PageRank and, in space, by distance; the rankings are merged by the better rank, and
+negatives are drawn from the top of the merged one. Only near nodes are ever ranked, so the cost is
+that of the sources' neighbourhoods.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array, diags_array
+from scipy.spatial import cKDTree
+
+from retia.protocol.pairs import LinkGraph, Pairs, disjoint
+
+GROUP_SIZE = 100
+POOL_FACTOR = 10
+SOURCES_PER_CHUNK = 512
+RESTART = 0.15
+STEPS = 6
+
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class HardGroups:
+    """Positives (G, 2), source first, and the negative targets of each (G, K)."""
+
+    positives: Pairs
+    targets: Ints
+
+
+def hard_groups(
+    graph: LinkGraph,
+    positives: Pairs,
+    count: int,
+    allowed: NDArray[np.bool_],
+    rng: np.random.Generator,
+) -> HardGroups:
+    """At most `count` groups, from positives whose target is among the top 1,000 of its source.
+
+    No node stands in two groups, so the number of its rows tells nothing. Nodes are those of the
+    (n,) mask `allowed`; no target is a true neighbour of its source.
+    """
+    chosen = rng.permutation(rng.permuted(positives, axis=1) if not graph.directed else positives)
+    chosen = chosen[allowed[chosen].all(axis=1)]
+    chosen = chosen[disjoint(chosen, graph.num_nodes)][: 2 * count]
+    open_to = allowed.copy()
+    open_to[chosen[:, 0]] = False
+    group, target = _pools(graph, _Ranker.of(graph, open_to), chosen, rng)
+    inside = np.unique(group[target == chosen[group, 1]])[:count]
+    open_to[chosen[inside, 1]] = False
+    fit = np.isin(group, inside) & open_to[target]
+    fit[fit] = ~graph.is_edge(np.column_stack([chosen[group[fit], 0], target[fit]]))
+    group, target = _one_group_a_node(group[fit], target[fit], rng)
+    size = np.bincount(group, minlength=len(chosen))
+    whole = inside[size[inside] >= GROUP_SIZE]
+    first = np.searchsorted(group, whole)
+    return HardGroups(chosen[whole], target[first[:, None] + np.arange(GROUP_SIZE)])
+
+
+def _one_group_a_node(group: Ints, target: Ints, rng: np.random.Generator) -> tuple[Ints, Ints]:
+    """Each target in one of its groups, by chance; sorted by group, in random order within."""
+    shuffle = rng.permutation(len(group))
+    _, first = np.unique(target[shuffle], return_index=True)
+    kept = shuffle[first]
+    order = kept[np.lexsort((rng.random(len(kept)), group[kept]))]
+    return group[order], target[order]
+
+
+@dataclass(frozen=True)
+class _Ranker:
+    """What the rankings are computed from: the random walk's steps, and a tree of the targets."""
+
+    open_to: NDArray[np.bool_]
+    transition: csr_array
+    nodes: Ints
+    positions: NDArray[np.float64] | None
+    tree: cKDTree | None
+
+    @classmethod
+    def of(cls, graph: LinkGraph, open_to: NDArray[np.bool_]) -> "_Ranker":
+        ends = np.concatenate([graph.visible, graph.visible[:, ::-1]])
+        shape = (graph.num_nodes, graph.num_nodes)
+        adjacency = csr_array((np.ones(len(ends)), (ends[:, 0], ends[:, 1])), shape=shape)
+        adjacency.data[:] = 1
+        degree: NDArray[np.float64] = np.asarray(adjacency.sum(axis=1))
+        inverse = np.divide(1, degree, out=np.zeros(len(degree)), where=degree > 0)
+        nodes = np.flatnonzero(open_to)
+        tree = None if graph.positions is None else cKDTree(graph.positions[nodes])
+        transition = csr_array(diags_array(inverse) @ adjacency)
+        return cls(open_to, transition, nodes, graph.positions, tree)
+
+    def scores(self, sources: Ints) -> list[tuple[Ints, Ints, NDArray[np.float64]]]:
+        """Each ranking's entries: place of the source, target, score; only targets it reaches."""
+        start = csr_array(
+            (np.ones(len(sources)), (np.arange(len(sources)), sources)),
+            shape=(len(sources), self.transition.shape[0]),
+        )
+        neighbours = csr_array(start @ self.transition)
+        neighbours.data[:] = 1
+        walk = start
+        for _ in range(STEPS):
+            walk = csr_array((1 - RESTART) * (walk @ self.transition) + RESTART * start)
+        allocation = neighbours @ self.transition
+        return [_entries(allocation), _entries(walk), *self._nearest(sources)]
+
+    def _nearest(self, sources: Ints) -> list[tuple[Ints, Ints, NDArray[np.float64]]]:
+        if self.tree is None or self.positions is None:
+            return []
+        near = min(POOL_FACTOR * GROUP_SIZE, len(self.nodes))
+        distance, index = self.tree.query(self.positions[sources], k=near)
+        row = np.repeat(np.arange(len(sources)), near)
+        flat = np.asarray(distance).reshape(-1)
+        return [(row, self.nodes[np.asarray(index).reshape(-1)], -flat)]
+
+
+def _entries(matrix: csr_array) -> tuple[Ints, Ints, NDArray[np.float64]]:
+    entries = matrix.tocoo()
+    return entries.row.astype(np.int64), entries.col.astype(np.int64), entries.data
+
+
+def _pools(
+    graph: LinkGraph, ranker: _Ranker, positives: Pairs, rng: np.random.Generator
+) -> tuple[Ints, Ints]:
+    """The pool of every positive's source, as (place of the positive, target)."""
+    groups, targets = [np.zeros(0, dtype=np.int64)], [np.zeros(0, dtype=np.int64)]
+    for start in range(0, len(positives), SOURCES_PER_CHUNK):
+        chunk = positives[start : start + SOURCES_PER_CHUNK]
+        row, target = _pool(graph, ranker, chunk, rng)
+        groups.append(row + start)
+        targets.append(target)
+    return np.concatenate(groups), np.concatenate(targets)
+
+
+def _pool(
+    graph: LinkGraph, ranker: _Ranker, positives: Pairs, rng: np.random.Generator
+) -> tuple[Ints, Ints]:
+    """The top `POOL_FACTOR * GROUP_SIZE` targets of each source, sorted by source."""
+    keys, ranks = [], []
+    for row, target, score in ranker.scores(positives[:, 0]):
+        fit = ranker.open_to[target]
+        row, target, score = row[fit], target[fit], score[fit]
+        order = np.lexsort((rng.random(len(row)), -score, row))
+        row, target = row[order], target[order]
+        rank = np.arange(len(row)) - np.searchsorted(row, row)
+        keys.append(row * graph.num_nodes + target)
+        ranks.append(rank)
+    key, place = np.unique(np.concatenate(keys), return_inverse=True)
+    best = np.full(len(key), np.iinfo(np.int64).max)
+    np.minimum.at(best, place, np.concatenate(ranks))
+    row, target = np.divmod(key, graph.num_nodes)
+    order = np.lexsort((rng.random(len(row)), best, row))
+    row, target = row[order], target[order]
+    kept = np.arange(len(row)) - np.searchsorted(row, row) < POOL_FACTOR * GROUP_SIZE
+    return row[kept], target[kept]
