@@ -1,9 +1,9 @@
 """Accounts and tokens. A password is kept as an Argon2id hash, a token as its sha256."""
 
 import secrets
-import threading
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from argon2 import PasswordHasher
@@ -26,7 +26,8 @@ SCOPES: dict[str, tuple[Scope, ...]] = {
 
 _hasher = PasswordHasher()
 _nobody = _hasher.hash(secrets.token_hex(16))
-_turns = threading.BoundedSemaphore(2)
+hashers = ThreadPoolExecutor(2, "hasher")
+"""Who hashes for the routes: it takes memory and time on purpose, and others need not wait."""
 
 
 @dataclass(frozen=True)
@@ -40,11 +41,11 @@ class Account:
 
 def add_user(session: Session, name: AccountName, password: str, role: Role) -> User:
     """Make an account; raises `InputError` where the name is taken, in capitals or not."""
+    password_hash = _hasher.hash(password)  # before the session has the lock of the writers
     taken = session.scalars(select(User).where(User.name.ilike(name, escape="\\"))).first()
     if taken is not None:
         raise InputError(f"the name {name} is taken")
-    with _turns:
-        user = User(name=name, password_hash=_hasher.hash(password), role=role)
+    user = User(name=name, password_hash=password_hash, role=role)
     session.add(user)
     session.flush()
     return user
@@ -56,16 +57,12 @@ def find_user(session: Session, name: str) -> User | None:
 
 
 def password_is(user: User | None, password: str) -> bool:
-    """Whether the password is the account's; takes as long where there is no account.
-
-    Hashing takes much memory on purpose, so only two requests hash at a time.
-    """
+    """Whether the password is the account's; takes as long where there is no account."""
     stored = user.password_hash if user else _nobody
-    with _turns:
-        try:
-            return _hasher.verify(stored, password) and user is not None
-        except (VerificationError, InvalidHashError):
-            return False
+    try:
+        return _hasher.verify(stored, password) and user is not None
+    except (VerificationError, InvalidHashError):
+        return False
 
 
 def add_token(

@@ -11,6 +11,17 @@ from retia.api.pages.render import error_page
 from retia.leaderboard.submissions import QuotaError
 from retia.shards.errors import NotFoundError, RetiaError
 
+MAX_DETAIL = 1000
+SECURITY = {
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'self'; img-src 'self' data:; base-uri 'none'; "
+        "form-action 'none'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+}
+
 
 class Problem(HTTPException):
     """An error with a status and a sentence that says what to do."""
@@ -24,6 +35,8 @@ def problem_response(
 ) -> JSONResponse:
     """The problem document itself."""
     title = HTTPStatus(status).phrase
+    if len(detail) > MAX_DETAIL:
+        detail = f"{detail[:MAX_DETAIL]} ..."
     content = {"type": "about:blank", "title": title, "status": status, "detail": detail}
     return JSONResponse(content, status, headers, media_type="application/problem+json")
 
@@ -70,4 +83,7 @@ async def _retia(request: Request, error: Exception) -> Response:
 
 
 async def _unexpected(request: Request, error: Exception) -> Response:
-    return _answer(request, 500, "the server failed; its log says more")
+    """No middleware sees this answer, so its headers are set here."""
+    response = _answer(request, 500, "the server failed; its log says more")
+    response.headers.update(SECURITY)
+    return response

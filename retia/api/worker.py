@@ -166,7 +166,7 @@ def _baseline(
 
 def _give_up(server: Context, job: Claim, error: Exception) -> None:
     if isinstance(error, RetiaError):
-        problem = str(error)
+        problem = " ".join(str(error).replace(f"{server.settings.data}/", "").split())
     else:
         log.exception("%s %s", job.table.__tablename__, job.id, exc_info=error)
         problem = "the server failed at this; its operator finds the reason in its log"

@@ -54,16 +54,17 @@ def worker_name() -> str:
 def claim(database: Database, table: type[J], lease: float) -> Claim[J] | None:
     """Take the oldest job that waits, or whose lease has run out; none where there is none."""
     with database.write() as session:
-        row = session.scalars(_next_job(table, time.time())).first()
+        now = time.time()
+        while (row := session.scalars(_next_job(table, now)).first()) is not None:
+            if row.attempts < MAX_ATTEMPTS:
+                break
+            row.state = STOPPED[table]
+            row.problem = f"the server gave up after {MAX_ATTEMPTS} attempts; send it again"
+            row.fence += 1
         if row is None:
             return None
-        if row.attempts >= MAX_ATTEMPTS:
-            row.state = STOPPED[table]
-            row.problem = f"the server gave up after {MAX_ATTEMPTS} attempts; submit it again"
-            row.fence += 1
-            return None
         row.state, row.worker = RUNNING[table], worker_name()
-        row.lease_until = time.time() + lease
+        row.lease_until = now + lease
         row.fence += 1
         row.attempts += 1
         return Claim(table, row.id, row.fence)

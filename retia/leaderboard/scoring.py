@@ -54,9 +54,11 @@ def open_predictions(path: Path, task: Task) -> pa.Table:
     try:
         with pq.ParquetFile(path, thrift_string_size_limit=1 << 24) as file:
             _check_size(file, task)
-            return file.read()
+            table = file.read(use_threads=False)
     except (pa.ArrowException, OSError) as error:
         raise InputError(f"predictions: not a readable Parquet file ({_line(error)})") from error
+    _check_unpacked(table.nbytes, table.num_rows, table.num_columns)  # the file may have lied
+    return table
 
 
 def check_predictions(
@@ -106,8 +108,15 @@ def _check_size(file: pq.ParquetFile, task: Task) -> None:
         )
     groups = [metadata.row_group(i) for i in range(metadata.num_row_groups)]
     size = sum(group.total_byte_size for group in groups)
-    allowed = MAX_BYTES_A_VALUE * (metadata.num_rows + 1024) * max(metadata.num_columns, 1)
-    if size > allowed or sum(group.num_rows for group in groups) != metadata.num_rows:
+    rows = sum(group.num_rows for group in groups)
+    if rows != metadata.num_rows:
+        raise InputError(f"predictions: {metadata.num_rows} rows, and {rows} in the row groups")
+    _check_unpacked(size, rows, metadata.num_columns)
+
+
+def _check_unpacked(size: int, rows: int, columns: int) -> None:
+    allowed = MAX_BYTES_A_VALUE * (rows + 1024) * max(columns, 1)
+    if size > allowed:
         raise InputError(f"predictions: {size} bytes when unpacked, at most {allowed} are allowed")
 
 

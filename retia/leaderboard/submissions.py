@@ -5,7 +5,7 @@ import time
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from pydantic import Field, JsonValue, StringConstraints
+from pydantic import Field, StringConstraints
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
@@ -14,12 +14,15 @@ from retia.leaderboard.scoring import EVALUATOR, SeedScore
 from retia.leaderboard.tables import Publication, Score, Submission, User
 from retia.shards.canonical import canonical_json, sha256_bytes
 from retia.shards.errors import InputError
-from retia.shards.manifest import Line, Model, Name, Prose, SemVer, Sha256, Url, dump
+from retia.shards.manifest import Json, Line, Model, Name, Prose, SemVer, Sha256, Url, dump
 
 DAY = 86_400
 
 Short = Annotated[
-    str, StringConstraints(max_length=80, min_length=1, pattern=r"^[^\x00-\x1f\x7f]+$")
+    str,
+    StringConstraints(
+        strip_whitespace=True, max_length=80, min_length=1, pattern=r"^[^\x00-\x1f\x7f]+$"
+    ),
 ]
 
 
@@ -37,7 +40,7 @@ class Meta(Model):
     paper_url: Url | None = None
     hardware: Line | None = None
     external_data: Line | None = None
-    tuned: dict[Short, JsonValue] | Line | None = None
+    tuned: dict[Short, Json] | Line | None = None
     deterministic: bool = False
     notes: Prose | None = None
 

@@ -8,7 +8,15 @@ import hmac
 from datetime import datetime
 from typing import Annotated, Any, Final, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    StringConstraints,
+    model_validator,
+)
 
 from retia.shards.canonical import canonical_json, sha256_bytes
 from retia.shards.errors import NotFoundError
@@ -38,6 +46,15 @@ Role = Literal["feature", "position", "label", "text", "weight", "id"]
 Part = Literal["valid", "test"]
 
 
+def _writable(value: JsonValue) -> JsonValue:
+    canonical_json(value)
+    return value
+
+
+Json = Annotated[JsonValue, AfterValidator(_writable)]
+"""A JSON value without NaN and infinity, which no canonical JSON can hold."""
+
+
 class Model(BaseModel):
     """Immutable, and with no key that is not named."""
 
@@ -48,7 +65,7 @@ class Recipe(Model):
     """How a derived column is made: a registered function and its parameters."""
 
     function: Name
-    parameters: dict[str, JsonValue] = {}
+    parameters: dict[str, Json] = {}
 
 
 class Column(Model):
@@ -78,7 +95,7 @@ class Split(Model):
     """How the parts of a task were drawn."""
 
     scheme: Literal["random", "grouped", "block"]
-    parameters: dict[str, JsonValue] = {}
+    parameters: dict[str, Json] = {}
 
 
 class CandidateSet(Model):
@@ -87,7 +104,7 @@ class CandidateSet(Model):
     name: Literal["uniform", "box", "matched", "hard"]
     grouped: bool
     description: Line
-    parameters: dict[str, JsonValue] = {}
+    parameters: dict[str, Json] = {}
 
 
 class Measure(Model):
@@ -180,7 +197,7 @@ class Provenance(Model):
     builder: Line
     retia_version: Line
     libraries: dict[str, Line] = {}
-    parameters: dict[str, JsonValue] = {}
+    parameters: dict[str, Json] = {}
     sources: tuple[Source, ...]
     lineage: Sha256
     synthetic: bool = False

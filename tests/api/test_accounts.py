@@ -1,8 +1,10 @@
 """Accounts and tokens: who may do what, decided before a body is read."""
 
 import socket
+import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from sqlalchemy import update
@@ -125,6 +127,37 @@ def test_a_body_that_is_too_large_is_refused(make_local: Callable[..., Local]) -
         assert answer.headers["content-type"] == "application/problem+json"
     answer = local.client.post(f"{API}/tokens", content=content)
     assert answer.status_code == 413
+
+
+def test_guesses_at_passwords_do_not_stop_the_others(
+    board: Local, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """More guesses at once than there are threads; a page comes all the same."""
+    going = threading.Event()
+    monkeypatch.setattr(
+        "retia.api.routes.accounts.password_is", lambda _user, _password: not going.wait(10)
+    )
+    body = {"name": "uma", "password": "a wrong one", "scopes": ["read"]}
+    with board.client, ThreadPoolExecutor(61) as pool:
+        guesses = [pool.submit(board.client.post, f"{API}/tokens", json=body) for _ in range(60)]
+        time.sleep(0.5)
+        page = pool.submit(board.client.get, f"{API}/datasets")
+        try:
+            assert page.result(timeout=5).status_code == 200
+        finally:
+            going.set()
+        assert {guess.result().status_code for guess in guesses} == {401}
+
+
+def test_a_failure_of_the_server_is_a_problem_document_too(
+    board: Local, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("retia.api.routes.datasets.search_datasets", lambda *_: 1 / 0)
+    answer = board.client.get(f"{API}/datasets")
+    assert answer.status_code == 500
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.headers["content-security-policy"].startswith("default-src 'none'")
+    assert "division" not in answer.text
 
 
 @pytest.mark.parametrize(

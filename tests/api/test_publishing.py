@@ -280,6 +280,21 @@ def test_what_is_not_parquet_is_refused(local: Local, tmp_path: Path) -> None:
     _refused(local, version, replaced, "not a readable Parquet file")
 
 
+def test_a_reason_tells_nothing_of_the_servers_folders(local: Local, tmp_path: Path) -> None:
+    version = toy_link(tmp_path, source="page")
+    path = version.root / "nodes" / "part-00000.parquet"
+    content = path.read_bytes()
+    path.write_bytes(content[:4] + b"\xff" * 60 + content[64:])
+    replaced = dump(version.manifest)
+    for shard in replaced["shards"]:
+        if shard["table"] == "nodes":
+            shard["sha256"] = sha256_bytes(path.read_bytes())
+    _refused(local, version, replaced, "not a readable Parquet file")
+    outcome = publication(local.client, local.tokens["ada"], version)
+    assert str(local.context.settings.data) not in outcome["problem"]
+    assert "\n" not in outcome["problem"]
+
+
 def test_a_sealed_part_that_does_not_fit_is_refused(
     local: Local, versions: dict[str, Version]
 ) -> None:
@@ -311,6 +326,35 @@ def test_a_manifest_with_unknown_keys_names_them(
     )
     assert answer.status_code == 422
     assert "manifest.surprise" in answer.json()["detail"]
+
+
+def test_a_number_that_json_lacks_is_named(local: Local, versions: dict[str, Version]) -> None:
+    manifest = dump(versions["link"].manifest)
+    manifest["provenance"]["parameters"] = {"rate": float("nan")}
+    answer = local.client.post(
+        f"{API}/datasets/toy-link/1.0.0",
+        content=json.dumps({"manifest": manifest}),
+        headers=bearer(local.tokens["ada"]),
+    )
+    assert answer.status_code == 422
+    assert "manifest.provenance.parameters" in answer.json()["detail"]
+
+
+def test_a_blob_that_is_lost_may_be_uploaded_again(
+    local: Local, versions: dict[str, Version]
+) -> None:
+    """What the server says it has, a client does not send again."""
+    version, headers = versions["link"], bearer(local.tokens["ada"])
+    upload(local.client, local.tokens["ada"], version)
+    shard = version.manifest.shards[0]
+    assert local.client.head(f"{API}/blobs/{shard.sha256}", headers=headers).status_code == 200
+    local.context.storage.blob(shard.sha256).unlink()
+    post_version(local.client, local.tokens["ada"], version)
+    local.work()
+    outcome = publication(local.client, local.tokens["ada"], version)
+    assert "its blob is gone; upload it again" in outcome["problem"]
+    assert local.client.head(f"{API}/blobs/{shard.sha256}", headers=headers).status_code == 404
+    assert local.publish(version)["state"] == "published"
 
 
 def test_a_blob_with_another_sum_is_refused(local: Local) -> None:

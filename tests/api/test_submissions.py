@@ -128,6 +128,9 @@ def test_the_first_offender_is_named_and_nothing_is_scored(
         ({"rank": 1}, 422, "meta: rank"),
         ({"parameters": -1}, 422, "meta: parameters"),
         ({"method": ""}, 422, "meta: method"),
+        ({"method": "  "}, 422, "meta: method"),
+        ({"tuned": {"rate": float("nan")}}, 422, "meta: tuned"),
+        ({"tuned": {"rate": [float("inf")]}}, 422, "meta: tuned"),
     ],
 )
 def test_a_meta_that_does_not_fit_is_named(
@@ -138,6 +141,17 @@ def test_a_meta_that_does_not_fit_is_named(
     assert answer.status_code == status
     assert words in answer.json()["detail"]
     assert answer.headers["content-type"] == "application/problem+json"
+
+
+def test_what_an_error_repeats_is_cut(board: Local, link: Version) -> None:
+    table = predictions(link, "link", seeds=1)
+    parts = pa.array(["x" * 100_000, *table["part"].to_pylist()[1:]])
+    answer = submit(
+        board.client, board.tokens["uma"], meta_of(link, "link"), table.set_column(1, "part", parts)
+    )
+    assert answer.status_code == 422
+    assert "row 0: part 'xxx" in answer.json()["detail"]
+    assert len(answer.content) < 2000
 
 
 @pytest.mark.parametrize("content", [b"", b"PAR1 nothing", b"\x80\x04."])

@@ -78,14 +78,16 @@ def test_a_lease_is_renewed_while_the_work_goes_on(database: Database) -> None:
     assert job.id not in [other.id for other in others if other is not None]
 
 
-def test_a_job_that_kills_its_workers_is_given_up(database: Database) -> None:
+def test_a_job_that_kills_its_workers_is_given_up_and_hides_no_other(database: Database) -> None:
     first = claim(database, Publication, lease=-1.0)
     assert first is not None
     for _ in range(MAX_ATTEMPTS - 1):
         again = claim(database, Publication, lease=-1.0)
         assert again is not None
         assert again.id == first.id
-    assert claim(database, Publication, LEASE) is None
+    following = claim(database, Publication, LEASE)
+    assert following is not None
+    assert following.id != first.id
     with database.read() as session:
         row = session.get_one(Publication, first.id)
         assert row.state == "refused"

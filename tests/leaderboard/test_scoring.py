@@ -104,6 +104,16 @@ def test_a_column_that_unpacks_to_much_is_refused(link: Version, tmp_path: Path)
         open_predictions(write(table, tmp_path), link.manifest.task("link"))
 
 
+def test_a_file_that_lies_about_its_size_is_refused(
+    link: Version, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a file would whose metadata tell of less than its pages hold."""
+    monkeypatch.setattr("retia.leaderboard.scoring._check_size", lambda file, task: None)
+    table = pa.table({"seed": [0, 0], "part": ["x" * 1_000_000] * 2, "item": [0, 1]})
+    with pytest.raises(InputError, match="bytes when unpacked"):
+        open_predictions(write(table, tmp_path), link.manifest.task("link"))
+
+
 def test_more_columns_than_expected_are_refused(link: Version, tmp_path: Path) -> None:
     table = predictions(link, "link", seeds=1)
     for number in range(3):

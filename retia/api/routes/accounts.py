@@ -1,12 +1,12 @@
 """Make accounts and tokens."""
 
+from asyncio import get_running_loop
 from datetime import UTC, datetime
 from typing import Any
 
 from fastapi import APIRouter, Request
-from starlette.concurrency import run_in_threadpool
 
-from retia.api.accounts import add_token, add_user, find_user, password_is
+from retia.api.accounts import add_token, add_user, find_user, hashers, password_is
 from retia.api.bodies import json_body, read_json
 from retia.api.context import Context, Server
 from retia.api.problems import Problem
@@ -21,14 +21,14 @@ async def create_user(request: Request, server: Server) -> dict[str, str]:
     if server.settings.registration != "open":
         raise Problem(403, "registration is closed; ask the operator of this server")
     body = await read_json(request, NewUser)
-    return await run_in_threadpool(_create_user, server, body)
+    return await get_running_loop().run_in_executor(hashers, _create_user, server, body)
 
 
 @router.post("/tokens", status_code=201, openapi_extra=json_body(NewToken))
 async def create_token(request: Request, server: Server) -> dict[str, Any]:
     """Make a token. It is shown this once."""
     body = await read_json(request, NewToken)
-    return await run_in_threadpool(_create_token, server, body)
+    return await get_running_loop().run_in_executor(hashers, _create_token, server, body)
 
 
 def _create_user(server: Context, body: NewUser) -> dict[str, str]:

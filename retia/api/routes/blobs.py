@@ -23,8 +23,9 @@ Sum = Annotated[str, Path(pattern=r"^[0-9a-f]{64}$", description="sha256 of the 
 def has_blob(sha256: Sum, server: Server, account: Publisher) -> Response:
     """Whether this account uploaded the blob, or a public shard names it. Never for sealed ones."""
     with server.database.read() as session:
-        if not knows_blob(session, account, sha256):
-            raise Problem(404, f"unknown blob {sha256}")
+        known = knows_blob(session, account, sha256)
+    if not (known and server.storage.blob(sha256).is_file()):
+        raise Problem(404, f"unknown blob {sha256}")
     return Response()
 
 
