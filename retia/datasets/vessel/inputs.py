@@ -1,8 +1,9 @@
 """What a vessel graph can be read from, and its unit of length."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -26,6 +27,18 @@ class CsvFiles:
         """The files that are read."""
         return (self.nodes, self.edges)
 
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """What the manifest tells of the reading."""
+        return {"format": "voreen"}
+
+
+@dataclass(frozen=True)
+class Generator:
+    """A generated network of so many nodes."""
+
+    num_nodes: int
+
 
 @dataclass(frozen=True)
 class GraphmlFile:
@@ -37,6 +50,11 @@ class GraphmlFile:
     def files(self) -> tuple[Path, ...]:
         """The files that are read."""
         return (self.path,)
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """What the manifest tells of the reading."""
+        return {"format": "graphml"}
 
 
 @dataclass(frozen=True)
@@ -52,6 +70,11 @@ class LineFile:
         """The files that are read."""
         return (self.path,)
 
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """What the manifest tells of the reading."""
+        return {"format": self.format, "every_point": self.every_point}
+
 
 @dataclass(frozen=True)
 class GrapeGraph:
@@ -65,8 +88,70 @@ class GrapeGraph:
         """The files that are read."""
         return (self.path,)
 
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """What the manifest tells of the reading."""
+        return {"format": "grape", "graph": self.graph}
+
 
 GraphFile = CsvFiles | GraphmlFile | LineFile | GrapeGraph
+
+
+@dataclass(frozen=True)
+class Given:
+    """What a command line names as its source, of which one is wanted."""
+
+    nodes: Path | None = None
+    edges: Path | None = None
+    vtk: Path | None = None
+    swc: Path | None = None
+    graphml: Path | None = None
+    grape: Path | None = None
+    graph: str | None = None
+    generate: int | None = None
+    every_point: bool = False
+
+
+def choose(given: Given, name: str) -> list[tuple[str, GraphFile | Generator]]:
+    """The one source that is given, and the name of its datasets; of GRAPE, each graph its own.
+
+    Raises `InputError` for none, several, half of one, or options of another.
+    """
+    found: dict[str, GraphFile | Generator] = {}
+    if given.nodes is not None and given.edges is not None:
+        found["--nodes and --edges"] = CsvFiles(given.nodes, given.edges)
+    if given.vtk is not None:
+        found["--vtk"] = LineFile(given.vtk, "vtk", given.every_point)
+    if given.swc is not None:
+        found["--swc"] = LineFile(given.swc, "swc", given.every_point)
+    if given.graphml is not None:
+        found["--graphml"] = GraphmlFile(given.graphml)
+    if given.grape is not None:
+        found["--grape"] = GrapeGraph(given.grape, given.graph or "")
+    if given.generate is not None:
+        found["--generate"] = Generator(given.generate)
+    if len(found) != 1 or (given.nodes is None) != (given.edges is None):
+        raise InputError(
+            "give one source: --nodes and --edges, --vtk, --swc, --graphml, --grape, or "
+            "--generate N"
+        )
+    source = next(iter(found.values()))
+    if given.every_point and not isinstance(source, LineFile):
+        raise InputError("--every-point goes with --vtk or --swc")
+    if given.graph is not None and not isinstance(source, GrapeGraph):
+        raise InputError("--graph goes with --grape")
+    if isinstance(source, GrapeGraph) and not source.graph:
+        return _all_graphs(source.path, name)
+    return [(name, source)]
+
+
+def _all_graphs(path: Path, name: str) -> list[tuple[str, GraphFile | Generator]]:
+    from retia.datasets.vessel.grape import grape_graphs
+
+    return [
+        (f"{name}-{re.sub('[^a-z0-9]+', '-', graph.lower())}", GrapeGraph(path, graph))
+        for graph in grape_graphs(path)
+    ]
 
 
 def read_graph(source: GraphFile, voxel_size: VoxelSize | None = None) -> VesselGraph:
