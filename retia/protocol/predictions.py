@@ -100,7 +100,7 @@ def _parts(table: pa.Table) -> NDArray[np.int64]:
     if number.null_count:
         row = int(np.flatnonzero(number.is_null().to_numpy())[0])
         raise InputError(
-            f"predictions: row {row}: part {column[row].as_py()!r} is neither valid nor test"
+            f"predictions: row {row}: part {str(column[row].as_py())[:40]!r} is neither valid nor test"
         )
     return np.asarray(number.to_numpy(), dtype=np.int64)
 
