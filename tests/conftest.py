@@ -1,21 +1,28 @@
 """What all tests share."""
 
 import os
+from collections.abc import Generator
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 NO_DATA = "test data is not here"
 
+R = TypeVar("R", pytest.TestReport, pytest.CollectReport)
 
-def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """In CI a test may be skipped for want of test data, and for no other reason."""
-    if os.environ.get("CI") and report.skipped and not hasattr(report, "wasxfail"):
-        reason = str(report.longrepr)
-        if NO_DATA not in reason:
-            report.outcome = "failed"
-            report.longrepr = f"skipped in CI: {reason}"
+    return _refuse_skips((yield))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """Nor may a whole file be."""
+    return _refuse_skips((yield))
 
 
 @pytest.fixture(scope="session")
@@ -24,3 +31,12 @@ def data() -> Path:
     if not DATA.is_dir():
         pytest.skip(NO_DATA)
     return DATA
+
+
+def _refuse_skips(report: R) -> R:
+    if os.environ.get("CI") and report.skipped and not hasattr(report, "wasxfail"):
+        reason = str(report.longrepr)
+        if NO_DATA not in reason:
+            report.outcome = "failed"
+            report.longrepr = f"skipped in CI: {reason}"
+    return report

@@ -35,6 +35,37 @@ def test_imports_run_downward_only() -> None:
     assert done.returncode == 0, done.stdout
 
 
+SKIPS = """
+import pytest
+
+{line}
+
+def test_nothing() -> None:
+    {inside}
+"""
+
+
+@pytest.mark.parametrize(
+    ("line", "inside", "failed"),
+    [
+        ("", "pytest.skip('no chromium')", True),
+        ("pytest.importorskip('no_such_package')", "pass", True),
+        ("pytestmark = pytest.mark.skip(reason='later')", "pass", True),
+        ("", "pytest.skip('test data is not here')", False),
+        ("", "pytest.xfail('known')", False),
+    ],
+)
+def test_in_ci_only_want_of_test_data_may_skip(
+    tmp_path: Path, line: str, inside: str, failed: bool
+) -> None:
+    (tmp_path / "conftest.py").write_text((ROOT / "tests" / "conftest.py").read_text())
+    (tmp_path / "test_it.py").write_text(SKIPS.format(line=line, inside=inside))
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path)]
+    environment = os.environ | {"CI": "true"}
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=environment)
+    assert (done.returncode != 0) == failed, done.stdout
+
+
 def test_help_shows_the_verbs_in_groups() -> None:
     text = retia("--help").stdout
     for group, verbs in GROUPS.items():

@@ -10,8 +10,6 @@ from retia.cli import main
 from retia.datasets.vessel.synthetic import as_csv, generate_vessels
 from retia.protocol.randomness import Randomness
 
-DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
-
 
 @pytest.fixture
 def retia(monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
@@ -26,14 +24,6 @@ def retia(monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
         return 0
 
     return run
-
-
-@pytest.fixture(scope="session")
-def data() -> Path:
-    """The folder of test data."""
-    if not DATA.is_dir():
-        pytest.skip(f"the test data are not at {DATA}")
-    return DATA
 
 
 @pytest.fixture

@@ -13,6 +13,8 @@ import numpy as np
 import pytest
 import torch
 
+from retia.datasets.connectome.celegans import build_from_files
+from retia.datasets.sources import LocalFile, fetch
 from retia.shards.canonical import sha256_file
 from retia.shards.errors import InputError, MissingExtraError, NotFoundError
 from retia.shards.ogb import export_ogb
@@ -119,14 +121,18 @@ def test_ogb_reads_the_graph(store, read):
 
 @pytest.mark.parametrize("name", ["toy-link", "toy-spatial"])
 def test_ogb_reads_the_edges_of_the_primary_set(store, read, name):
-    found, version = read(name), newest(store, name)
-    primary = version.manifest.task("link").primary.candidates
-    train = rows(version.task_table("link", 1, "train"), "src", "dst").T
+    check_pairs(read(name), newest(store, name), "link", split=1)
+
+
+def check_pairs(found, version, task, split):
+    """The pairs that OGB's loaders give are those of the split and of its primary set."""
+    primary = version.manifest.task(task).primary.candidates
+    train = rows(version.task_table(task, split, "train"), "src", "dst").T
     assert np.array_equal(found["train_edge"], train)
     for part in ("valid", "test"):
-        items = version.task_table("link", 1, part).to_pandas().set_index("item")
-        items["label"] = version.answers("link", 1, part).to_pandas().set_index("item")["label"]
-        sets = version.answers("link", 1, part, "candidates").to_pandas()
+        items = version.task_table(task, split, part).to_pandas().set_index("item")
+        items["label"] = version.answers(task, split, part).to_pandas().set_index("item")["label"]
+        sets = version.answers(task, split, part, "candidates").to_pandas()
         members = items.loc[sets[sets["candidates"] == primary]["item"]]
         for key, label in (("edge", 1), ("edge_neg", 0)):
             wanted = members[members["label"] == label][["src", "dst"]].to_numpy()
@@ -146,11 +152,43 @@ def test_ogb_reads_labels_and_parts_of_nodes(store, read):
     found, version = read("toy-node"), newest(store, "toy-node")
     assert found["y"].shape == (80, 1)
     assert np.isnan(found["y"][:3]).all(), "the toy's first nodes have no label"
+    check_nodes(found, version, "colour", split=1)
+
+
+def check_nodes(found, version, task, split):
+    """The nodes that OGB's loaders give are those of the split's parts, with their labels."""
     for part, key in (("train", "node"), ("valid", "item"), ("test", "item")):
-        node = version.task_table("colour", 1, part)[key].to_numpy()
+        node = version.task_table(task, split, part)[key].to_numpy()
         assert np.array_equal(found[f"{part}_node"], node)
-        table = version.task_table("colour", 1, "train" if part == "train" else f"{part}-answers")
+        table = version.task_table(task, split, "train" if part == "train" else f"{part}-answers")
         assert np.array_equal(found["y"][table[key].to_numpy(), 0], table["label"].to_numpy())
+
+
+@pytest.fixture(scope="module")
+def worm(data: Path, tmp_path_factory) -> list[tuple[Version, Path]]:
+    """`celegans-link` and `celegans-node` with their exports, each read twice."""
+    out = tmp_path_factory.mktemp("worm")
+    names = ("Cook2019HermReader.json", "all_cell_info.csv")
+    files = [fetch(LocalFile(data / "connectome/celegans" / name, "MIT"))[0] for name in names]
+    versions = [built.version for built in build_from_files(files, out / "store")]
+    folders = [export_ogb(each, each.manifest.tasks[0].name, out).parent for each in versions]
+    for run in ("first", "second"):
+        ogb(LOADER, run, *folders, cwd=out)
+    return list(zip(versions, folders, strict=True))
+
+
+@pytest.mark.parametrize("library", ["plain", "pyg"])
+@pytest.mark.parametrize("run", ["first", "second"])
+def test_ogb_reads_the_worm_twice(worm, library, run):
+    (link, links), (node, nodes) = ((v, np.load(f / f"found-{library}-{run}.npz")) for v, f in worm)
+    for version, found in ((link, links), (node, nodes)):
+        edges = version.edges("chemical")
+        assert np.array_equal(found["edge_index"], rows(edges, "src", "dst"))
+        assert np.array_equal(found["edge_attr"][:, 0], edges["weight"].to_numpy())
+        assert found["x"].shape == (302, 6)
+    check_pairs(links, link, "chemical", split=0)
+    check_nodes(nodes, node, "class", split=0)
+    assert np.isnan(nodes["y"]).sum() == 7
 
 
 DOWNLOADER = """
