@@ -1,0 +1,169 @@
+"""A binary volume at one bit a voxel, with a rim of background: what a large mask is kept in."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Packed = NDArray[np.uint8]
+Index = NDArray[np.int64]
+
+SPARE_BYTES = 8
+SLAB_VOXELS = 1 << 24
+
+
+@dataclass(frozen=True)
+class Bits:
+    """A mask of `shape` (planes, rows, columns), packed.
+
+    `data` is (planes + 2, rows + 2, bytes of a row): little bit order, a rim of one background
+    voxel on all sides, rows of whole bytes. A voxel's `index` counts bits from the first of `data`.
+    """
+
+    shape: tuple[int, int, int]
+    data: Packed
+
+    @staticmethod
+    def empty(shape: tuple[int, int, int]) -> "Bits":
+        """A volume of background."""
+        planes, rows, columns = shape
+        packed = (planes + 2, rows + 2, (columns + 9) // 8)
+        flat = np.zeros(int(np.prod(packed)) + SPARE_BYTES, dtype=np.uint8)
+        return Bits(shape, flat[:-SPARE_BYTES].reshape(packed))
+
+    @staticmethod
+    def of(mask: NDArray[np.bool_]) -> "Bits":
+        """A (planes, rows, columns) array, packed."""
+        bits = Bits.empty((mask.shape[0], mask.shape[1], mask.shape[2]))
+        bits.write(0, mask)
+        return bits
+
+    @property
+    def flat(self) -> Packed:
+        """All bytes in order, and the spare ones after them that bit readers may touch."""
+        base = self.data.base
+        assert isinstance(base, np.ndarray)
+        return base
+
+    @property
+    def strides(self) -> tuple[int, int, int]:
+        """Bits from a voxel to the one in the next plane, row and column."""
+        row = 8 * self.data.shape[2]
+        return row * self.data.shape[1], row, 1
+
+    def like(self, data: Packed) -> "Bits":
+        """Another volume of this shape with these packed bytes."""
+        other = Bits.empty(self.shape)
+        other.data[...] = data
+        return other
+
+    def write(self, first: int, mask: NDArray[np.bool_]) -> None:
+        """Set the planes from `first` on to those of a (n, rows, columns) array."""
+        rim = np.zeros((len(mask), mask.shape[1], mask.shape[2] + 1), dtype=bool)
+        rim[:, :, 1:] = mask
+        packed = np.packbits(rim, axis=2, bitorder="little")
+        rows = slice(1, 1 + self.shape[1])
+        self.data[first + 1 : first + 1 + len(mask), rows, : packed.shape[2]] = packed
+
+    def planes(self, first: int, last: int) -> NDArray[np.bool_]:
+        """Planes first <= z < last as (n, rows, columns); the rim is not among them."""
+        packed = self.data[first + 1 : last + 1, 1:-1]
+        columns = np.unpackbits(packed, axis=2, bitorder="little")
+        return columns[:, :, 1 : 1 + self.shape[2]].view(bool)
+
+    def slabs(self) -> Iterator[tuple[int, int]]:
+        """Ranges of planes that hold some 16 million voxels each."""
+        thick = slab_planes(self.shape)
+        for first in range(0, self.shape[0], thick):
+            yield first, min(first + thick, self.shape[0])
+
+    def count(self) -> int:
+        """Number of voxels of foreground."""
+        return _count(self.data)
+
+    def voxels(self, first: int = 0, last: int | None = None) -> Index:
+        """Indices of the foreground in planes first <= z < last, ascending."""
+        last = self.shape[0] if last is None else last
+        offset = (first + 1) * self.strides[0]
+        chunk = self.data[first + 1 : last + 1].ravel()
+        byte = np.flatnonzero(chunk)
+        row, bit = np.nonzero(np.unpackbits(chunk[byte, None], axis=1, bitorder="little"))
+        return byte[row] * 8 + bit + offset
+
+    def coordinates(self, index: Index) -> Index:
+        """(n, 3) plane, row and column of voxels."""
+        plane, row, _ = self.strides
+        inside = index % plane
+        return np.column_stack([index // plane - 1, inside // row - 1, inside % row - 1])
+
+    def set(self, index: Index, value: bool) -> None:
+        """Make voxels foreground or background."""
+        change = np.left_shift(1, index & 7).astype(np.uint8)
+        if value:
+            np.bitwise_or.at(self.flat, index >> 3, change)
+        else:
+            np.bitwise_and.at(self.flat, index >> 3, ~change)
+
+    def get(self, index: Index) -> NDArray[np.bool_]:
+        """Whether voxels are foreground."""
+        return (self.flat[index >> 3] >> (index & 7).astype(np.uint8)) & 1 != 0
+
+
+def slab_planes(shape: tuple[int, int, int]) -> int:
+    """Planes in a slab of some 16 million voxels, at least one."""
+    return max(1, SLAB_VOXELS // max(shape[1] * shape[2], 1))
+
+
+def surface(bits: Bits) -> Bits:
+    """The foreground voxels with a background voxel beyond one of their faces.
+
+    The volume's border is no wall: beyond it nothing is known. An axis of one plane has no walls.
+    """
+    outer = np.zeros_like(bits.data)
+    for axis in range(3):
+        if bits.shape[axis] > 1:
+            outer |= _exposed(bits.data, axis)
+    return bits.like(outer)
+
+
+def euler_number(bits: Bits) -> int:
+    """Euler number of the union of closed voxels: 26-connected foreground, 6-connected background.
+
+    Vertices - edges + faces - voxels; a face is where a voxel or its neighbour across it is set.
+    """
+    total = -bits.count()
+    for size in (1, 2, 3):
+        for axes in combinations(range(3), size):
+            cells = bits.data
+            for axis in axes:
+                cells = cells | _shift(cells, axis, 1)
+            total += (1 if size % 2 else -1) * _count(cells)
+    return total
+
+
+def _count(data: Packed) -> int:
+    return int(np.bitwise_count(data).sum(dtype=np.int64))
+
+
+def _exposed(data: Packed, axis: int) -> Packed:
+    """Foreground with background before or behind it along an axis."""
+    return data & ~(_shift(data, axis, 1) & _shift(data, axis, -1))
+
+
+def _shift(data: Packed, axis: int, by: int) -> Packed:
+    """The volume moved by one voxel along an axis; background comes in."""
+    moved = np.zeros_like(data)
+    to, of = (slice(1, None), slice(None, -1))[::by], (slice(None, -1), slice(1, None))[::by]
+    if axis == 2:
+        step = (data << 1, 7) if by == 1 else (data >> 1, 7)
+        moved[...] = step[0]
+        carry = data >> step[1] if by == 1 else data << step[1]
+        moved[:, :, to[0]] |= carry[:, :, of[0]]
+    else:
+        place: list[slice] = [slice(None)] * 3
+        source = list(place)
+        place[axis], source[axis] = to[0], of[0]
+        moved[tuple(place)] = data[tuple(source)]
+    return moved
