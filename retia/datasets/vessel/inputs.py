@@ -1,6 +1,5 @@
 """What a vessel graph can be read from, and its unit of length."""
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -78,10 +77,10 @@ class LineFile:
 
 @dataclass(frozen=True)
 class GrapeGraph:
-    """One graph of a GRAPE table."""
+    """One graph of a GRAPE table, or all of them."""
 
     path: Path
-    graph: str
+    graph: str | None = None
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -112,8 +111,8 @@ class Given:
     every_point: bool = False
 
 
-def choose(given: Given, name: str) -> list[tuple[str, GraphFile | Generator]]:
-    """The one source that is given, and the name of its datasets; of GRAPE, each graph its own.
+def choose(given: Given) -> GraphFile | Generator:
+    """The one source that is given.
 
     Raises `InputError` for none, several, half of one, or options of another.
     """
@@ -127,7 +126,7 @@ def choose(given: Given, name: str) -> list[tuple[str, GraphFile | Generator]]:
     if given.graphml is not None:
         found["--graphml"] = GraphmlFile(given.graphml)
     if given.grape is not None:
-        found["--grape"] = GrapeGraph(given.grape, given.graph or "")
+        found["--grape"] = GrapeGraph(given.grape, given.graph)
     if given.generate is not None:
         found["--generate"] = Generator(given.generate)
     if len(found) != 1 or (given.nodes is None) != (given.edges is None):
@@ -140,18 +139,7 @@ def choose(given: Given, name: str) -> list[tuple[str, GraphFile | Generator]]:
         raise InputError("--every-point goes with --vtk or --swc")
     if given.graph is not None and not isinstance(source, GrapeGraph):
         raise InputError("--graph goes with --grape")
-    if isinstance(source, GrapeGraph) and not source.graph:
-        return _all_graphs(source.path, name)
-    return [(name, source)]
-
-
-def _all_graphs(path: Path, name: str) -> list[tuple[str, GraphFile | Generator]]:
-    from retia.datasets.vessel.grape import grape_graphs
-
-    return [
-        (f"{name}-{re.sub('[^a-z0-9]+', '-', graph.lower())}", GrapeGraph(path, graph))
-        for graph in grape_graphs(path)
-    ]
+    return source
 
 
 def read_graph(source: GraphFile, voxel_size: VoxelSize | None = None) -> VesselGraph:
