@@ -150,8 +150,8 @@ def synth_vessel(
     seed: Annotated[int, typer.Option(help="The same seed gives the same network.")] = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Generate a vessel network: nodes.csv and edges.csv as Voreen writes them."""
-    from retia.datasets.vessel.build import write_synthetic
+    """Generate a vessel network: nodes.csv, edges.csv as Voreen writes them, and truth.csv."""
+    from retia.datasets.vessel.synthetic import write_synthetic
 
     paths = [str(path) for path in write_synthetic(nodes, seed, out)]
     print_json(paths) if as_json else print_line("\n".join(paths))

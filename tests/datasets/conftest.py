@@ -32,6 +32,7 @@ def tables(tmp_path: Path) -> tuple[Path, Path]:
     folder = tmp_path / "tables"
     folder.mkdir()
     paths = (folder / "nodes.csv", folder / "edges.csv")
-    for path, table in zip(paths, generate_vessels(400, Randomness.from_seed(3)), strict=True):
+    made = generate_vessels(400, Randomness.from_seed(3))
+    for path, table in zip(paths, (made.nodes, made.edges), strict=True):
         path.write_bytes(as_csv(table))
     return paths

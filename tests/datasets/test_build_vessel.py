@@ -56,8 +56,8 @@ def visible(version: Version) -> np.ndarray:
 def test_siblings_hold_the_graph_and_its_line_graph(tables: Tables, tmp_path: Path) -> None:
     link, node = build(tables, tmp_path)
     assert link.manifest.reference == "net-link@1.0.0"
-    assert (link.manifest.num_nodes, node.manifest.num_nodes) == (400, 600)
-    assert link.manifest.relation("vessel").num_edges == 480
+    assert (link.manifest.num_nodes, node.manifest.num_nodes) == (400, 604)
+    assert link.manifest.relation("vessel").num_edges == 484
     assert link.manifest.provenance.lineage == node.manifest.provenance.lineage
     assert [version.manifest.tasks[0].num_splits for version in (link, node)] == [10, 10]
     for version in (link, node):
@@ -106,7 +106,7 @@ def test_missing_values_are_nulls_and_unlabelled(tables: Tables, tmp_path: Path)
     (node,) = build(tables, tmp_path, only="node")
     assert node.nodes()["curveness"].null_count == 1
     counts = node.manifest.tasks[0].counts[0]
-    assert counts.train + counts.valid + counts.test == 599
+    assert counts.train + counts.valid + counts.test == 603
     assert node.manifest.provenance.parameters["cleaning"]["invalid_values_removed"] == 2
 
 

@@ -1,4 +1,4 @@
-"""Cleaning, line graph, Morton order, generator: each against an independent oracle."""
+"""Cleaning, line graph, Morton order: each against an independent oracle."""
 
 import itertools
 
@@ -9,12 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from retia.datasets.morton import morton_codes
-from retia.datasets.vessel import synthetic
 from retia.datasets.vessel.cleaning import clean, merge_parallel
 from retia.datasets.vessel.graph import MEASURES, VesselGraph, scale
 from retia.datasets.vessel.line_graph import line_graph
-from retia.protocol.randomness import Randomness
-from retia.shards.errors import InputError
 
 NODES = 6
 PAIRS = st.lists(
@@ -180,64 +177,3 @@ def test_morton_codes_interleave_bits(cells: list[tuple[int, int, int]]) -> None
 
 def test_morton_order_of_one_place_is_that_of_the_ties() -> None:
     assert morton_codes(np.ones((3, 3))).tolist() == [0, 0, 0]
-
-
-@pytest.fixture(scope="module")
-def network() -> tuple[nx.Graph, dict[str, np.ndarray]]:
-    _, edges = synthetic.generate_vessels(3000, Randomness.from_seed(1))
-    columns = {name: edges[name].to_numpy() for name in edges.column_names}
-    return nx.Graph(zip(columns["node1id"], columns["node2id"], strict=True)), columns
-
-
-def test_generated_network_is_connected_and_of_mean_degree_three(network) -> None:
-    vessels, columns = network
-    assert nx.is_connected(vessels)
-    assert vessels.number_of_nodes() == 3000
-    assert vessels.number_of_edges() == len(columns["id"]) == 4500
-    assert max(dict(vessels.degree).values()) <= 8
-
-
-def test_generated_measures_agree_with_each_other(network) -> None:
-    _, columns = network
-    assert (columns["curveness"] >= 1).all()
-    np.testing.assert_allclose(
-        columns["length"], columns["distance"] * columns["curveness"], rtol=1e-5
-    )
-    np.testing.assert_allclose(
-        columns["roundnessAvg"], columns["minRadiusAvg"] / columns["maxRadiusAvg"], rtol=1e-5
-    )
-    assert columns["avgRadiusAvg"].max() > 15 > 4 > np.median(columns["avgRadiusAvg"])
-
-
-def test_same_seed_same_network() -> None:
-    one, two, other = (
-        [synthetic.as_csv(t) for t in synthetic.generate_vessels(80, Randomness.from_seed(seed))]
-        for seed in (1, 1, 2)
-    )
-    assert one == two
-    assert one != other
-
-
-@settings(max_examples=20)
-@given(st.integers(2, 60), st.integers(0, 1000))
-def test_leaves_behind_a_node_equal_networkx(num_nodes: int, seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    parent = np.array([-9999, *(int(rng.integers(i)) for i in range(1, num_nodes))])
-    tree = nx.DiGraph([(int(parent[i]), i) for i in range(1, num_nodes)])
-    order = np.array([0, *(b for _, b in nx.bfs_edges(tree, 0))])
-    leaves = {node for node in tree if tree.out_degree(node) == 0}
-    wanted = [len((nx.descendants(tree, i) | {i}) & leaves) for i in range(num_nodes)]
-    assert synthetic._leaves_behind(order, parent, 0).tolist() == wanted
-
-
-def test_separate_parts_are_bridged() -> None:
-    rng = np.random.default_rng(0)
-    position = np.concatenate([rng.random((60, 3)), rng.random((30, 3)) + 100])
-    joined = nx.Graph(synthetic._connect(position).tolist())
-    assert nx.is_connected(joined)
-    assert len(joined) == 90
-
-
-def test_too_few_nodes_are_refused() -> None:
-    with pytest.raises(InputError, match="50 or more"):
-        synthetic.generate_vessels(3, Randomness.from_seed(0))

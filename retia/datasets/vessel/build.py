@@ -1,6 +1,5 @@
 """Build a vessel graph's datasets: links on the graph, radius classes on its line graph."""
 
-import json
 import tempfile
 from dataclasses import dataclass
 from itertools import pairwise
@@ -29,22 +28,21 @@ from retia.datasets.sources import LocalFile, fetch
 from retia.datasets.vessel.cleaning import Report, clean
 from retia.datasets.vessel.graph import VesselGraph, scale
 from retia.datasets.vessel.line_graph import line_graph
-from retia.datasets.vessel.synthetic import as_csv, generate_vessels
+from retia.datasets.vessel.synthetic import GENERATOR_FILE, generate_vessels, write_csv
 from retia.datasets.vessel.voreen import read_voreen
 from retia.protocol.link_task import hide_edges, make_link_task
 from retia.protocol.node_task import make_node_task
 from retia.protocol.pairs import LinkGraph
 from retia.protocol.randomness import Randomness
-from retia.shards.canonical import sha256_bytes
+from retia.shards.canonical import sha256_file
 from retia.shards.errors import InputError
 from retia.shards.manifest import Column, Source
-from retia.shards.writer import new_secret, write_atomically
+from retia.shards.writer import new_secret
 
 HIDDEN = 0.2
 STEPS = 5
 BOUNDARIES_UM = (15.0, 40.0)
 QUANTILES: Final = "quantiles"
-GENERATOR_FILE = "generator.json"
 UNSTATED_LICENSE = "LicenseRef-unstated"
 SYNTHETIC_LICENSE = "CC0-1.0"
 
@@ -180,24 +178,6 @@ def parse_boundaries(text: str) -> Boundaries:
     return values
 
 
-def write_synthetic(num_nodes: int, seed: int, out: Path) -> list[Path]:
-    """Write a generated network as `nodes.csv`, `edges.csv` and a `generator.json` beside them."""
-    tables = generate_vessels(num_nodes, Randomness.from_seed(seed))
-    note = {
-        "synthetic": True,
-        "generator": "retia synth vessel",
-        "nodes": num_nodes,
-        "seed": seed,
-        "unit": "um",
-        "note": "A generated network, not an image of tissue. Anyone can make it again.",
-    }
-    contents = {"nodes.csv": as_csv(tables[0]), "edges.csv": as_csv(tables[1])}
-    contents[GENERATOR_FILE] = (json.dumps(note, indent=2) + "\n").encode()
-    for name, content in contents.items():
-        write_atomically(out / name, content)
-    return [out / name for name in contents]
-
-
 def _randomness(job: _Job, sibling: Sibling) -> Randomness:
     """The secret's for the sealed sibling; an open one is drawn from the seed."""
     if job.secret and job.options.sealed == sibling:
@@ -224,19 +204,18 @@ def _generate(source: Generator, options: VesselOptions, secret: bytes | None) -
     """Grow a network and read it back from its tables, as if they had been given."""
     seed = options.seed or 0
     randomness = Randomness.from_secret(secret) if secret else Randomness.from_seed(seed)
-    tables = generate_vessels(source.num_nodes, randomness)
+    made = generate_vessels(source.num_nodes, randomness)
     license_ = options.license or SYNTHETIC_LICENSE
     sources = []
     with tempfile.TemporaryDirectory() as folder:
         paths = [Path(folder) / name for name in ("nodes.csv", "edges.csv")]
-        for path, table in zip(paths, tables, strict=True):
-            content = as_csv(table)
-            path.write_bytes(content)
+        for path, table in zip(paths, (made.nodes, made.edges), strict=True):
+            write_csv(table, path)
             sources.append(
                 Source(
                     uri=f"generated:vessel/{path.name}",
-                    sha256=sha256_bytes(content),
-                    bytes=len(content),
+                    sha256=sha256_file(path),
+                    bytes=path.stat().st_size,
                     license=license_,
                 )
             )

@@ -1,0 +1,1 @@
+"""A grown vessel network: points, trees, anastomoses, radii, shape, tables; one file a stage."""
