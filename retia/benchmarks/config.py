@@ -9,8 +9,8 @@ import retia
 from retia.benchmarks.models import Model, model
 from retia.protocol.baselines import node_features, node_positions
 from retia.shards.canonical import canonical_json, sha256_bytes
-from retia.shards.errors import InputError, NotFoundError
-from retia.shards.manifest import Manifest, Task
+from retia.shards.errors import InputError
+from retia.shards.manifest import Task
 from retia.shards.version import Version
 
 Decoder = Literal["hadamard", "difference"]
@@ -73,7 +73,7 @@ def make_config(
     the task or the dataset, or an option that does not fit the model.
     """
     chosen, manifest = model(model_name), version.manifest
-    task = _task(manifest, task_name)
+    task = manifest.task(task_name)
     _check_fit(chosen, task, version)
     return RunConfig(
         dataset=manifest.name,
@@ -83,18 +83,6 @@ def make_config(
         model=chosen.name,
         training=_training(chosen, task, version, options),
     )
-
-
-def _task(manifest: Manifest, name: str | None) -> Task:
-    known = ", ".join(task.name for task in manifest.tasks)
-    if name is None:
-        if len(manifest.tasks) == 1:
-            return manifest.tasks[0]
-        raise InputError(f"{manifest.reference} has several tasks, choose with --task: {known}")
-    for task in manifest.tasks:
-        if task.name == name:
-            return task
-    raise NotFoundError(f"{manifest.reference} has no task '{name}'; there are: {known}")
 
 
 def _check_fit(chosen: Model, task: Task, version: Version) -> None:

@@ -17,6 +17,7 @@ from torch import Tensor
 from retia.protocol.baselines import node_features, node_positions
 from retia.protocol.pairs import contains
 from retia.protocol.predictions import PARTS
+from retia.shards.arrays import integers, pairs
 from retia.shards.errors import IntegrityError
 from retia.shards.manifest import Part
 from retia.shards.version import Version
@@ -155,9 +156,8 @@ def _nearest(positions: NDArray[np.float64]) -> Ints:
 
 
 def _pairs(version: Version, table: str) -> Ints:
-    rows = version.table(table, ["src", "dst"])
-    return np.column_stack([rows[end].to_numpy().astype(np.int64) for end in ("src", "dst")])
+    return np.ascontiguousarray(pairs(version.table(table, ["src", "dst"])).T)
 
 
 def _column(table: pa.Table, name: str, device: str) -> Tensor:
-    return torch.as_tensor(table[name].to_numpy().astype(np.int64), device=device)
+    return torch.as_tensor(integers(table, name), device=device)

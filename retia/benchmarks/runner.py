@@ -110,12 +110,11 @@ def _claim(folder: Path, config: RunConfig) -> None:
 
 
 def _run_all(jobs: list[SeedJob], config: RunConfig, workers: int) -> Iterator[int]:
+    _need_torch(config)
     if not config.training or workers == 1:
-        _need_torch(config)
         for job in jobs:
             yield run_seed(job)
     else:
-        _need_torch(config)
         yield from _run_parallel(jobs, workers)
 
 

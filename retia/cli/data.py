@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from retia.cli.output import console, print_json, print_line, print_table
-from retia.shards.errors import CheckError, InputError
+from retia.shards.errors import CheckError
 from retia.shards.manifest import Manifest, Task, dump
 from retia.shards.store import default_store, resolve, versions
 from retia.shards.version import Version
@@ -125,7 +125,7 @@ def export_ogb(
     from retia.shards.ogb import export_ogb as write
 
     version = resolve(reference)
-    path = write(version, task or _only_task(version.manifest).name, out, split)
+    path = write(version, version.manifest.task(task).name, out, split)
     meta = path.with_name("meta_dict.pt")
     if as_json:
         print_json({"zip": str(path), "folder": str(path.with_suffix("")), "meta_dict": str(meta)})
@@ -176,13 +176,6 @@ def _remote_row(entry: dict[str, Any]) -> tuple[Any, ...]:
 
 def _secrecy(values: Any) -> str:
     return ", ".join(sorted(set(values)))
-
-
-def _only_task(manifest: Manifest) -> Task:
-    if len(manifest.tasks) != 1:
-        names = ", ".join(task.name for task in manifest.tasks) or "none"
-        raise InputError(f"{manifest.reference}: name one of its tasks with --task: {names}")
-    return manifest.tasks[0]
 
 
 def _object(row: tuple[Any, ...]) -> dict[str, Any]:

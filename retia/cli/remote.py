@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from retia.cli.output import console, print_json, print_line, print_table
+from retia.cli.output import console, print_json, print_line, print_table, progress
 from retia.shards.errors import CheckError, InputError
 from retia.shards.manifest import Manifest, Shard, dump
 from retia.shards.store import resolve
@@ -84,7 +84,7 @@ def submit(
 
     Submitting the same run twice counts once.
     """
-    from retia.loaders.client import Client
+    from retia.loaders.client import Client, server_url
     from retia.loaders.tokens import require_token
 
     given = {
@@ -101,9 +101,7 @@ def submit(
     predictions = run / "predictions.parquet"
     if not predictions.is_file():
         raise InputError(f"{predictions}: no such file; a finished 'retia run' writes it")
-    with Client(server) as reader:
-        token = require_token(reader.server)
-    with Client(server, token) as client:
+    with Client(server, require_token(server_url(server))) as client:
         answer = client.submit(meta, predictions)
         number = str(answer["id"])
         if wait:
@@ -127,7 +125,7 @@ def publish(
     as_json: AsJson = False,
 ) -> None:
     """Publish a dataset on a server. It stays invisible until the server has checked it."""
-    from retia.loaders.client import Client
+    from retia.loaders.client import Client, server_url
     from retia.loaders.tokens import require_token
 
     version = resolve(reference)
@@ -136,9 +134,7 @@ def publish(
         raise CheckError(f"{version.root}: {problems[0]}; 'retia inspect --verify' shows all")
     manifest = version.manifest
     sealed = _sealed_part(version)
-    with Client(server) as reader:
-        token = require_token(reader.server)
-    with Client(server, token) as client:
+    with Client(server, require_token(server_url(server))) as client:
         _upload(version, client)
         answer = client.publish(dump(manifest), sealed)
         if wait:
@@ -183,8 +179,6 @@ def _sealed_part(version: Version) -> dict[str, Any] | None:
 
 def _upload(version: Version, client: Any) -> None:
     """Upload the blobs that the server lacks, and all sealed ones."""
-    from retia.cli.output import progress
-
     public, sealed = _blobs(version)
     with progress() as bar:
         for shard in bar.track(public, description="public files"):

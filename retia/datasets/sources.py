@@ -5,7 +5,6 @@ kept in the cache and checked again at every use; a damaged one is fetched once 
 """
 
 import importlib.util
-import os
 import subprocess
 import sys
 import tempfile
@@ -16,7 +15,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
-import platformdirs
 from filelock import FileLock
 from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_exponential
 
@@ -29,6 +27,7 @@ from retia.shards.errors import (
     ServiceError,
 )
 from retia.shards.manifest import Source
+from retia.shards.store import default_cache
 from retia.shards.writer import write_atomically
 
 ATTEMPTS = 5
@@ -110,12 +109,6 @@ SOURCES: dict[str, PinnedSource] = {
 }
 
 
-def default_cache() -> Path:
-    """`RETIA_CACHE`, or the user's cache folder; the sources lie in `sources` below it."""
-    path = os.environ.get("RETIA_CACHE") or platformdirs.user_cache_dir("retia")
-    return Path(path) / "sources"
-
-
 def find_source(name: str) -> PinnedSource:
     """The pinned source of that name; raises `NotFoundError`."""
     if name not in SOURCES:
@@ -129,7 +122,7 @@ def fetch(source: PinnedSource, cache: Path | None = None) -> list[FetchedFile]:
     Raises `InputError` for a local file that is not there, `ServiceError` for an origin that
     cannot be reached, `IntegrityError` for content that is twice not the pinned one.
     """
-    cache = cache or default_cache()
+    cache = cache or default_cache() / "sources"
     match source:
         case LocalFile():
             return [_local(source)]

@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
-import platformdirs
 from filelock import FileLock
 from pydantic import TypeAdapter, ValidationError
 from rich.console import Console
@@ -32,20 +31,15 @@ from retia.loaders.client import Client, TransientError, UnreachableError, retry
 from retia.shards.canonical import canonical_json, sha256_file
 from retia.shards.errors import InputError, IntegrityError, NotFoundError, RetiaError, ServiceError
 from retia.shards.manifest import Manifest, Name, SemVer, Shard, dump
-from retia.shards.store import resolve
+from retia.shards.store import default_cache, resolve
 from retia.shards.version import MANIFEST_FILE, Version
 from retia.shards.writer import write_atomically
 
+DATASETS = "datasets"
 CONNECTIONS = 4
 TRIES = 2
 
 log = logging.getLogger("retia")
-
-
-def default_cache() -> Path:
-    """`datasets` in `RETIA_CACHE`, or in the user's cache folder."""
-    base = os.environ.get("RETIA_CACHE") or platformdirs.user_cache_dir("retia")
-    return Path(base) / "datasets"
 
 
 def fetch(reference: str, client: Client, cache: Path | None = None) -> Version:
@@ -54,7 +48,7 @@ def fetch(reference: str, client: Client, cache: Path | None = None) -> Version:
     Where the server cannot be reached, the cached version serves. Raises `IntegrityError` that
     names the file where the server's bytes are wrong twice.
     """
-    cache = cache or default_cache()
+    cache = cache or default_cache() / DATASETS
     name, number = parse_reference(reference)
     try:
         manifest = client.manifest(name, number or newest(client, name))
@@ -72,16 +66,20 @@ def fetch(reference: str, client: Client, cache: Path | None = None) -> Version:
 
 def cached(reference: str, cache: Path | None = None) -> Version:
     """A version from the cache alone, verified; raises `IntegrityError` naming an altered file."""
-    cache = cache or default_cache()
+    cache = cache or default_cache() / DATASETS
     parse_reference(reference)
-    version = resolve(reference, cache)
+    return verified(resolve(reference, cache))
+
+
+def verified(version: Version) -> Version:
+    """The version itself; raises `IntegrityError` naming an altered file."""
     if version.manifest.digest != version.manifest.content_digest():
         raise IntegrityError(f"{version.root / MANIFEST_FILE}: the digest does not fit the content")
     wrong = _wrong_files(version.root, version.manifest)
     if wrong:
         raise IntegrityError(
             f"{version.root / wrong[0].path}: missing or altered ({len(wrong)} such files); "
-            "load it with server= to download it again"
+            "build it again, or load it with server= to download it"
         )
     return version
 

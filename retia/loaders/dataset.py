@@ -5,7 +5,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from retia.loaders.cache import cached, fetch
+from retia.loaders.cache import cached, fetch, verified
 from retia.loaders.client import Client
 from retia.loaders.frames import edge_frame, graph, node_frame
 from retia.loaders.splits import LinkSplit, NodeSplit, link_split, node_split, tensor
@@ -29,16 +29,17 @@ def load(
 ) -> "Dataset":
     """Load `name`, `name@version` or the folder of a version.
 
-    With a server the version is downloaded to the cache, every file is verified, and the cache
-    serves where the server cannot be reached. Without one, the local store and then the cache are
-    looked at. The newest version is taken where none is named.
+    With a server the version is downloaded to the cache, and the cache serves where the server
+    cannot be reached. Without one, the local store and then the cache are looked at. The newest
+    version is taken where none is named. Every file is verified; a wrong one that cannot be
+    downloaded again is an `IntegrityError`.
     """
     cache = Path(cache) if cache else None
     if server is not None:
         with Client(server) as client:
             return Dataset(fetch(reference, client, cache))
     try:
-        return Dataset(resolve(reference, Path(store) if store else None))
+        return Dataset(verified(resolve(reference, Path(store) if store else None)))
     except NotFoundError as missing:
         try:
             return Dataset(cached(reference, cache))
@@ -109,7 +110,7 @@ class Dataset:
         """Split `index` of a task, by default of the only one; seed i uses split i modulo their
         number.
         """
-        chosen = self._task(task)
+        chosen = self.manifest.task(task)
         if not 0 <= index < chosen.num_splits:
             raise NotFoundError(
                 f"{self.manifest.reference} task '{chosen.name}' has no split {index}; "
@@ -120,14 +121,6 @@ class Dataset:
         if chosen.type == "node":
             return node_split(self.version, chosen, index)
         raise InputError(f"tasks of type {chosen.type} cannot be loaded as tensors yet")
-
-    def _task(self, name: str | None) -> Task:
-        if name is not None:
-            return self.manifest.task(name)
-        if len(self.tasks) != 1:
-            names = ", ".join(task.name for task in self.tasks) or "none"
-            raise InputError(f"{self.manifest.reference}: name one of its tasks: {names}")
-        return self.tasks[0]
 
     def _main_relation(self) -> str:
         named = [task.relation for task in self.tasks if task.relation]

@@ -19,7 +19,7 @@ from pydantic import (
 )
 
 from retia.shards.canonical import canonical_json, sha256_bytes
-from retia.shards.errors import NotFoundError
+from retia.shards.errors import InputError, NotFoundError
 
 SCHEMA: Final = "retia.shards/1"
 SEALED_SCHEMA: Final = "retia.sealed/1"
@@ -249,9 +249,14 @@ class Manifest(Model):
         """The relation of that name."""
         return _named(self.relations, name, "relation", self.reference)
 
-    def task(self, name: str) -> Task:
-        """The task of that name."""
-        return _named(self.tasks, name, "task", self.reference)
+    def task(self, name: str | None = None) -> Task:
+        """The task of that name; the only one where none is named."""
+        if name is not None:
+            return _named(self.tasks, name, "task", self.reference)
+        if len(self.tasks) != 1:
+            known = ", ".join(task.name for task in self.tasks) or "none"
+            raise InputError(f"{self.reference}: name one of its tasks: {known}")
+        return self.tasks[0]
 
     def files(self, table: str) -> tuple[Shard, ...]:
         """The shards of a table, in order; none where the version lacks the table."""

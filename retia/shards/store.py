@@ -15,6 +15,12 @@ def default_store() -> Path:
     return Path(path) if path else Path(platformdirs.user_data_dir("retia")) / "store"
 
 
+def default_cache() -> Path:
+    """`RETIA_CACHE`, or the user's cache folder: downloads lie in folders of their own below it."""
+    path = os.environ.get("RETIA_CACHE")
+    return Path(path) if path else Path(platformdirs.user_cache_dir("retia"))
+
+
 def versions(store: Path) -> list[Path]:
     """The folders of all versions in a store, sorted by name, then by version number."""
     if not store.is_dir():

@@ -150,7 +150,7 @@ def test_directory_of_another_run_is_refused(communities: Version, tmp_path: Pat
     ("options", "error", "message"),
     [
         ({"model_name": "gnc"}, NotFoundError, "did you mean gcn"),
-        ({"model_name": "gcn", "task_name": "nodes"}, NotFoundError, "there are: link"),
+        ({"model_name": "gcn", "task_name": "nodes"}, NotFoundError, "it has: link"),
         ({"model_name": "majority"}, InputError, "is for node tasks"),
         ({"model_name": "distance"}, InputError, "needs positions"),
         ({"model_name": "degree", "hidden": 8}, InputError, "hidden does not apply"),

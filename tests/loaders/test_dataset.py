@@ -11,7 +11,7 @@ import torch
 
 import retia
 from retia.protocol.evaluation import load_truth
-from retia.shards.errors import InputError, NotFoundError
+from retia.shards.errors import InputError, IntegrityError, NotFoundError
 from retia.shards.version import Version
 from tests.toys import toy_link
 
@@ -35,6 +35,16 @@ def test_load_takes_a_name_a_version_or_a_folder(store):
 def test_what_is_nowhere_is_not_found(store, cache):
     with pytest.raises(NotFoundError, match="nothing"):
         retia.load("nothing", store=store, cache=cache)
+
+
+def test_a_file_altered_in_the_store_is_refused_by_name(tmp_path):
+    version = toy_link(tmp_path)
+    shard = version.manifest.files("nodes")[0].path
+    content = bytearray((version.root / shard).read_bytes())
+    content[len(content) // 2] ^= 1
+    (version.root / shard).write_bytes(content)
+    with pytest.raises(IntegrityError, match=shard):
+        load(tmp_path, "toy-link")
 
 
 def test_a_dataset_shows_itself(store):

@@ -4,10 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
 from numpy.typing import NDArray
 
 from retia.protocol.baselines import NODE_BASELINES, link_scores
+from retia.shards.arrays import pairs
 from retia.shards.manifest import Part
 from retia.shards.version import Version
 
@@ -56,8 +56,7 @@ def link_baseline(name: str) -> Predict:
     """The link baseline of that name, as a model's `predict`."""
 
     def predict(version: Version, task: str, split: int, part: Part) -> NDArray[Any]:
-        rows = version.task_table(task, split, part)
-        src, dst = (rows[end].to_numpy().astype(np.int64) for end in ("src", "dst"))
+        src, dst = pairs(version.task_table(task, split, part))
         return link_scores(name, version, task, src, dst)
 
     return predict
