@@ -11,7 +11,7 @@ Packed = NDArray[np.uint8]
 Index = NDArray[np.int64]
 
 SPARE_BYTES = 8
-SLAB_VOXELS = 1 << 24
+SLAB_VOXELS = 1 << 23
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class Bits:
         return columns[:, :, 1 : 1 + self.shape[2]].view(bool)
 
     def slabs(self) -> Iterator[tuple[int, int]]:
-        """Ranges of planes that hold some 16 million voxels each."""
+        """Ranges of planes that hold some 8 million voxels each."""
         thick = slab_planes(self.shape)
         for first in range(0, self.shape[0], thick):
             yield first, min(first + thick, self.shape[0])
@@ -112,7 +112,7 @@ class Bits:
 
 
 def slab_planes(shape: tuple[int, int, int]) -> int:
-    """Planes in a slab of some 16 million voxels, at least one."""
+    """Planes in a slab of some 8 million voxels, at least one."""
     return max(1, SLAB_VOXELS // max(shape[1] * shape[2], 1))
 
 

@@ -93,7 +93,26 @@ class GrapeGraph:
         return {"format": "grape", "graph": self.graph}
 
 
-GraphFile = CsvFiles | GraphmlFile | LineFile | GrapeGraph
+@dataclass(frozen=True)
+class VolumeFile:
+    """A segmentation; `label` the value that is vessel, spurs up to `bulge` radii are pruned."""
+
+    path: Path
+    label: int | None = None
+    bulge: float | None = None
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The files that are read."""
+        return (self.path,)
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """What the manifest tells of the reading."""
+        return {"format": "volume", "label": self.label, "bulge": self.bulge}
+
+
+GraphFile = CsvFiles | GraphmlFile | LineFile | GrapeGraph | VolumeFile
 
 
 @dataclass(frozen=True)
@@ -109,6 +128,9 @@ class Given:
     graph: str | None = None
     generate: int | None = None
     every_point: bool = False
+    volume: Path | None = None
+    label: int | None = None
+    bulge: float | None = None
 
 
 def choose(given: Given) -> GraphFile | Generator:
@@ -127,11 +149,13 @@ def choose(given: Given) -> GraphFile | Generator:
         found["--graphml"] = GraphmlFile(given.graphml)
     if given.grape is not None:
         found["--grape"] = GrapeGraph(given.grape, given.graph)
+    if given.volume is not None:
+        found["--volume"] = VolumeFile(given.volume, given.label, given.bulge)
     if given.generate is not None:
         found["--generate"] = Generator(given.generate)
     if len(found) != 1 or (given.nodes is None) != (given.edges is None):
         raise InputError(
-            "give one source: --nodes and --edges, --vtk, --swc, --graphml, --grape, or "
+            "give one source: --nodes and --edges, --vtk, --swc, --graphml, --grape, --volume, or "
             "--generate N"
         )
     source = next(iter(found.values()))
@@ -139,7 +163,24 @@ def choose(given: Given) -> GraphFile | Generator:
         raise InputError("--every-point goes with --vtk or --swc")
     if given.graph is not None and not isinstance(source, GrapeGraph):
         raise InputError("--graph goes with --grape")
+    if (given.label, given.bulge) != (None, None) and not isinstance(source, VolumeFile):
+        raise InputError("--label and --bulge go with --volume")
     return source
+
+
+def read_source(
+    source: GraphFile, voxel_size: VoxelSize | None = None, workers: int = 1
+) -> tuple[VesselGraph, dict[str, Any]]:
+    """`read_graph`, and what the manifest tells of it: of a volume also how well it was traced."""
+    if not isinstance(source, VolumeFile):
+        return read_graph(source, voxel_size), source.parameters
+    from retia.datasets.vessel.volume import BULGE, read_volume
+
+    bulge = BULGE if source.bulge is None else source.bulge
+    graph, report = read_volume(
+        source.path, voxel_size, label=source.label, bulge=bulge, workers=workers
+    )
+    return graph, source.parameters | {"bulge": bulge, "topology": report}
 
 
 def read_graph(source: GraphFile, voxel_size: VoxelSize | None = None) -> VesselGraph:
@@ -162,6 +203,8 @@ def read_graph(source: GraphFile, voxel_size: VoxelSize | None = None) -> Vessel
             from retia.datasets.vessel.grape import read_grape
 
             return read_grape(source.path, source.graph, voxel_size and _per_axis(voxel_size, 2))
+        case VolumeFile():
+            return read_source(source, voxel_size)[0]
 
 
 def check_voxel_size(voxel_size: VoxelSize | None) -> None:
