@@ -255,7 +255,9 @@ def _download_wheel(source: WheelMembers, scratch: Path) -> Path:
     wheels = list(scratch.glob("*.whl"))
     if done.returncode or len(wheels) != 1:
         reason = next(iter(done.stderr.strip().splitlines()[-1:]), "no wheel came")
-        raise ServiceError(f"pip could not download {pin}: {reason.strip()}")
+        raise ServiceError(
+            f"pip could not download {pin}; can its package index be reached? ({reason.strip()})"
+        )
     if sha256_file(wheels[0]) != source.sha256:
         raise IntegrityError(f"{pin}: the wheel does not have the pinned sha256")
     return wheels[0]

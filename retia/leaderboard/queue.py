@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 
 from retia.leaderboard.database import Database
 from retia.leaderboard.tables import Publication, Submission
+from retia.shards.processes import is_alive
 
 MAX_ATTEMPTS = 4
 
@@ -118,7 +119,7 @@ def release_dead(database: Database) -> None:
 def _release(session: Session, table: type[J]) -> None:
     for row in session.scalars(select(table).where(table.state == RUNNING[table])):
         host, _, pid = (row.worker or "").rpartition(":")
-        if host == socket.gethostname() and not _lives(int(pid)):
+        if host == socket.gethostname() and not is_alive(int(pid)):
             row.lease_until = 0.0
 
 
@@ -131,16 +132,3 @@ def _next_job(table: type[J], now: float) -> Select[J]:
         .limit(1)
         .with_for_update(skip_locked=True, of=table)
     )
-
-
-def _lives(pid: int) -> bool:
-    """Whether another process has this id; this one's own id was a dead process's before."""
-    if pid == os.getpid():
-        return False
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

@@ -160,9 +160,16 @@ def _check_shards(root: Path, shards: tuple[Shard, ...]) -> Generator[str, None,
             yield f"{shard.path}: {path.stat().st_size} bytes, the manifest says {shard.bytes}"
         elif sha256_file(path) != shard.sha256:
             yield f"{shard.path}: the sha256 is not the one in the manifest"
-        elif pq.read_metadata(path).num_rows != shard.rows:
+        elif _count_rows(path) != shard.rows:
             yield f"{shard.path}: the number of rows is not the one in the manifest"
     return {shard.path for shard in shards}
+
+
+def _count_rows(path: Path) -> int | None:
+    try:
+        return int(pq.read_metadata(path).num_rows)
+    except (pa.ArrowException, OSError):
+        return None
 
 
 def _read_model(path: Path, model: type[M]) -> M:

@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 from retia.shards.canonical import canonical_json, sha256_file
 from retia.shards.errors import InputError
 from retia.shards.manifest import Manifest, SealedManifest, Shard, dump
+from retia.shards.processes import is_alive
 from retia.shards.version import MANIFEST_FILE, SEALED_FOLDER, SECRET_FILE, Version
 
 SHARD_BYTES = 64 << 20
@@ -170,18 +171,8 @@ def _remove_leftovers(home: Path) -> None:
     """Remove the hidden folders of builds whose process has died."""
     for folder in home.glob(".*.tmp"):
         pid = folder.name.split(".")[-2]
-        if not pid.isdigit() or not _is_alive(int(pid)):
+        if not pid.isdigit() or not is_alive(int(pid)):
             shutil.rmtree(folder, ignore_errors=True)
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return pid != os.getpid()
 
 
 def _sync_folder(folder: Path) -> None:

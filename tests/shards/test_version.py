@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from retia.shards.canonical import canonical_json
+from retia.shards.canonical import canonical_json, sha256_bytes
 from retia.shards.errors import IntegrityError, NotFoundError
 from retia.shards.manifest import FilePath, Manifest, dump
 from retia.shards.version import Version, parse_manifest
@@ -30,6 +30,20 @@ def test_an_altered_byte_is_named(version: Version) -> None:
     assert version.verify() == [
         "nodes/part-00000.parquet: the sha256 is not the one in the manifest"
     ]
+
+
+def test_a_file_that_is_no_table_is_named_though_its_sum_is_right(version: Version) -> None:
+    shard = version.manifest.files("nodes")[0]
+    content = b"no Parquet"
+    (version.root / shard.path).write_bytes(content)
+    update = {"bytes": len(content), "sha256": sha256_bytes(content)}
+    shards = tuple(
+        each.model_copy(update=update) if each == shard else each
+        for each in version.manifest.shards
+    )
+    manifest = version.manifest.model_copy(update={"shards": shards})
+    problems = Version(version.root, manifest).verify()
+    assert f"{shard.path}: the number of rows is not the one in the manifest" in problems
 
 
 def test_missing_short_and_stray_files_are_named(version: Version) -> None:
