@@ -16,11 +16,11 @@ HALO = 16
 
 @dataclass(frozen=True)
 class Calibre:
-    """Of n skeleton voxels: distances to the wall in the unit of the spacing, NaN where unknown.
+    """Of n skeleton voxels: distances to the wall in the unit of the spacing.
 
-    `least` (n,) to the nearest point of the wall; `mean` and `most` (n,) over the wall's voxels
-    that are nearer to this voxel than to others of the skeleton; `lumen` (n,) the number of the
-    mask's voxels that are.
+    `least` (n,) to the nearest background; `mean` and `most` (n,) over the wall's voxels that are
+    nearer to this voxel than to others of the skeleton, half a voxel beyond their centres, and
+    never under `least`; `lumen` (n,) the number of the mask's voxels that are.
     """
 
     least: Floats
@@ -30,8 +30,9 @@ class Calibre:
 
 
 def wall_distance(mask: Bits, voxel: Index, spacing: Floats, workers: int = 1) -> Floats:
-    """(n,) distance from voxels of the mask to its wall: half a voxel before the background.
+    """(n,) distance from voxels of the mask to the nearest voxel of background.
 
+    Of the many voxels around, the nearest lies just outside the wall: this is the smallest radius.
     Computed by slabs; a slab is read with more planes around it until no voxel's distance can
     reach beyond them. The border of the volume is no wall.
     """
@@ -41,7 +42,7 @@ def wall_distance(mask: Bits, voxel: Index, spacing: Floats, workers: int = 1) -
         rows = np.flatnonzero((at[:, 0] >= first) & (at[:, 0] < last))
         if len(rows):
             found[rows] = _slab_distance(mask, at[rows], (first, last), spacing, workers)
-    return found - spacing.mean() / 2
+    return found
 
 
 def measure_calibre(
@@ -61,9 +62,8 @@ def measure_calibre(
         count += np.bincount(near, minlength=n)
         total += np.bincount(near, weights=away, minlength=n)
         np.maximum.at(most, near, away)
-    with np.errstate(invalid="ignore"):
-        mean = np.maximum(np.where(count > 0, total / count, np.nan), least)
-    return Calibre(least, mean, np.maximum(np.where(count > 0, most, np.nan), mean), lumen)
+    mean = np.maximum(total / np.maximum(count, 1), least)
+    return Calibre(least, mean, np.maximum(most, mean), lumen)
 
 
 def _nearest(tree: cKDTree, points: Floats, workers: int) -> tuple[Floats, Index]:

@@ -9,7 +9,7 @@ import numpy as np
 from retia.datasets.vessel.graph import VesselGraph, scale
 from retia.datasets.vessel.polyline import scale_polyline, trace
 from retia.datasets.vessel.voreen import read_voreen
-from retia.shards.errors import InputError
+from retia.shards.errors import InputError, MissingExtraError
 
 VoxelSize = tuple[float, ...]
 
@@ -174,8 +174,10 @@ def read_source(
     """`read_graph`, and what the manifest tells of it: of a volume also how well it was traced."""
     if not isinstance(source, VolumeFile):
         return read_graph(source, voxel_size), source.parameters
-    from retia.datasets.vessel.volume import BULGE, read_volume
-
+    try:
+        from retia.datasets.vessel.volume import BULGE, read_volume
+    except ImportError as error:
+        raise MissingExtraError("vessel", str(error.name)) from error
     bulge = BULGE if source.bulge is None else source.bulge
     graph, report = read_volume(
         source.path, voxel_size, label=source.label, bulge=bulge, workers=workers
