@@ -166,7 +166,7 @@ def _probe_link(version: Version, task: Task) -> Iterator[Finding]:
     """Scores that must be at chance: degree, distance and the list on `matched`, list on `hard`.
 
     The list of a small graph holds all non-neighbours, whose numbers are degrees, so its `hard` set
-    is not probed.
+    is not probed. On sampled groups |i - j| is not: ids follow space, and distance may help there.
     """
     sets = {candidates.name for candidates in task.candidates if not candidates.grouped}
     sets |= {"hard"} if any("group_size" in c.parameters for c in task.candidates) else set()
@@ -182,7 +182,7 @@ def _probe_link(version: Version, task: Task) -> Iterator[Finding]:
             for name, scores in _probe_scores(version, task, items):
                 if "matched" in sets:
                     areas.setdefault(name, []).append(_area(scores, truth))
-                if "hard" in sets and name.startswith("list"):
+                if "hard" in sets and name in HARD_PROBES:
                     areas.setdefault(f"hard {name}", []).append(_grouped_area(scores, truth))
         for name, values in areas.items():
             yield _probe_finding(name, where, np.array(values))
@@ -232,6 +232,8 @@ LIST_PROBES: dict[str, Callable[[NDArray[np.int64], NDArray[np.int64]], NDArray[
     "|i - j|": lambda src, dst: np.abs(src - dst),
     "i + j": lambda src, dst: src + dst,
 }
+
+HARD_PROBES = {f"list: {name}" for name in LIST_PROBES} - {"list: |i - j|"}
 
 
 def _occurrences(src: NDArray[np.int64], dst: NDArray[np.int64]) -> NDArray[np.int64]:
