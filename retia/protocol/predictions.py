@@ -99,9 +99,8 @@ def _parts(table: pa.Table) -> NDArray[np.int64]:
     number = pc.index_in(column, pa.array(PARTS, type=column.type))
     if number.null_count:
         row = int(np.flatnonzero(number.is_null().to_numpy())[0])
-        raise InputError(
-            f"predictions: row {row}: part {str(column[row].as_py())[:40]!r} is neither valid nor test"
-        )
+        found = str(column[row].as_py())[:40]
+        raise InputError(f"predictions: row {row}: part {found!r} is neither valid nor test")
     return np.asarray(number.to_numpy(), dtype=np.int64)
 
 
