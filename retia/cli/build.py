@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from retia.cli.output import console, print_json, print_line, progress
-from retia.shards.errors import InputError
 from retia.shards.store import default_store
 
 if TYPE_CHECKING:
@@ -26,6 +25,12 @@ Sealed = Annotated[
     Sibling | None,
     typer.Option(help="Keep this sibling's test answers secret: they stay in sealed/."),
 ]
+VesselSibling = Literal["link", "node", "junction"]
+VesselSealed = Annotated[
+    VesselSibling | None,
+    typer.Option(help="Keep this sibling's test answers secret: they stay in sealed/."),
+]
+VesselOnly = Annotated[VesselSibling | None, typer.Option(help="Build this sibling alone.")]
 Only = Annotated[Sibling | None, typer.Option(help="Build this sibling alone.")]
 Workers = Annotated[
     int, typer.Option(min=1, max=256, help="Threads; the result does not depend on them.")
@@ -88,58 +93,108 @@ def build_vessel(
         Path | None, typer.Option(help="Voreen's table of nodes, .csv or .csv.gz.")
     ] = None,
     edges: Annotated[Path | None, typer.Option(help="Voreen's table of edges.")] = None,
+    vtk: Annotated[
+        Path | None, typer.Option(help="Centrelines as VTK polydata, .vtk or .vtp.")
+    ] = None,
+    swc: Annotated[Path | None, typer.Option(help="Centrelines as SWC.")] = None,
+    graphml: Annotated[Path | None, typer.Option(help="A graph in GraphML.")] = None,
+    grape: Annotated[Path | None, typer.Option(help="GRAPE's table of retinal graphs.")] = None,
+    graph: Annotated[
+        str | None,
+        typer.Option(help="One graph of the GRAPE table; all of them, side by side, by default."),
+    ] = None,
+    volume: Annotated[
+        Path | None, typer.Option(help="A segmentation: .nii, .nii.gz, .tif or .npy.")
+    ] = None,
+    label: Annotated[
+        int | None, typer.Option(help="Volume: the value that is vessel; all but 0 by default.")
+    ] = None,
+    bulge: Annotated[
+        float | None,
+        typer.Option(help="Volume: prune spurs shorter than this many radii; 1.5 by default."),
+    ] = None,
     generate: Annotated[
         int | None,
         typer.Option(min=1, help="Generate a network of N nodes instead of reading one."),
     ] = None,
+    every_point: Annotated[
+        bool, typer.Option(help="VTK, SWC: each point is a node, not only where branches meet.")
+    ] = False,
     out: Out = None,
     seed: Seed = None,
-    sealed: Sealed = None,
-    only: Only = None,
+    sealed: VesselSealed = None,
+    only: VesselOnly = None,
     workers: Workers = 1,
     version: VersionNumber = "1.0.0",
     boundaries: Annotated[
         str, typer.Option(help="Radii in um between the classes of NAME-node, or 'quantiles'.")
     ] = "15,40",
     voxel_size: Annotated[
-        float, typer.Option(help="Micrometres to one unit of the tables' lengths.")
-    ] = 1.0,
+        str | None, typer.Option(help="Micrometres to one unit of the source, V or X,Y,Z.")
+    ] = None,
+    isolated: Annotated[
+        Literal["keep", "drop"], typer.Option(help="What becomes of nodes without a vessel.")
+    ] = "keep",
+    compat: Annotated[
+        Literal["vesselgraph"] | None, typer.Option(help="Clean by VesselGraph's rules.")
+    ] = None,
+    roi: Annotated[
+        str | None, typer.Option(help="Keep the box X0,Y0,Z0,X1,Y1,Z1, its faces included.")
+    ] = None,
+    bloch: Annotated[
+        str | None, typer.Option(help="Add the angles about the origin X,Y,Z.")
+    ] = None,
+    atlas: Annotated[
+        Path | None, typer.Option(help="NIfTI volume of region ids; adds the regions.")
+    ] = None,
+    ontology: Annotated[
+        Path | None, typer.Option(help="The atlas's regions: .csv or .json with id and acronym.")
+    ] = None,
+    junction_labels: Annotated[
+        str | None,
+        typer.Option(help="Make NAME-junction: a table of id,label; 'atlas'; or 'source'."),
+    ] = None,
     license_: Annotated[
         str | None, typer.Option("--license", help="SPDX licence of the tables.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Build datasets from a vessel graph: links on the graph, radius classes on its line graph."""
-    from retia.datasets.vessel import build
+    from retia.datasets.vessel import build, inputs
+    from retia.datasets.vessel import options as choices
 
-    options = build.VesselOptions(
+    options = choices.VesselOptions(
         name=name,
         version=version,
         seed=seed,
         sealed=sealed,
         only=only,
         workers=workers,
-        boundaries=build.parse_boundaries(boundaries),
-        voxel_size_um=voxel_size,
+        boundaries=choices.parse_boundaries(boundaries),
+        voxel_size_um=choices.parse_numbers("--voxel-size", voxel_size, 1, 2, 3),
         license=license_,
+        isolated=isolated,
+        rules=compat or "retia",
+        roi=choices.parse_roi(roi),
+        bloch=choices.parse_numbers("--bloch", bloch, 3),
+        atlas=atlas,
+        ontology=ontology,
+        junction=choices.parse_junction(junction_labels),
     )
-    source: build.CsvFiles | build.Generator
-    if generate is not None and nodes is None and edges is None:
-        source = build.Generator(generate)
-    elif generate is None and nodes is not None and edges is not None:
-        source = build.CsvFiles(nodes, edges)
-    else:
-        raise InputError("give either --nodes and --edges, or --generate N")
+    given = inputs.Given(
+        nodes, edges, vtk, swc, graphml, grape, graph, generate, every_point, volume, label, bulge
+    )
+    source = inputs.choose(given)
     _run(
         lambda step: build.build_vessel(source, options, out or default_store(), step),
-        build.STEPS,
+        build.count_steps(options),
         as_json,
     )
     if sealed and not only:
-        other = "node" if sealed == "link" else "link"
+        others = [f"{name}-{other}" for other in options.siblings if other != sealed]
         console.print(
-            f"{name}-{other} shows the answers of {name}-{sealed}: a server that holds one will "
-            "refuse the other.",
+            f"{' and '.join(others)} show the answers of {name}-{sealed}: a server that holds one "
+            "will refuse the other.",
             soft_wrap=True,
         )
 
