@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retia.datasets.vessel.generator.growth import unit
-from retia.datasets.vessel.generator.points import SPACING_UM, Floats, Nodes
+from retia.datasets.vessel.generator.points import Floats, Nodes, length_cost
 from retia.protocol.pairs import contains, disjoint
 
 MAX_DEGREE = 4
@@ -20,7 +20,7 @@ FORCED_LIMITS = (1.2, 2.0, 9.0, 9.0, 9.0, 9.0)
 STRAIGHT_COSINE = -0.75
 SHARP_COSINE = 0.5
 SHARP_WEIGHT = 3.0
-LENGTH_WEIGHT = 0.2
+LENGTH_WEIGHT = 0.4
 CHUNK = 1 << 20
 
 Ids = NDArray[np.int64]
@@ -108,7 +108,7 @@ def _costs(present: Directions, pairs: Ids) -> Iterator[NDArray[np.float64]]:
         offset = present.position[part[:, 1]] - present.position[part[:, 0]]
         direction = unit(offset)
         angles = present.misfit(part[:, 0], direction) + present.misfit(part[:, 1], -direction)
-        yield angles + LENGTH_WEIGHT * np.linalg.norm(offset, axis=1) / SPACING_UM
+        yield angles + LENGTH_WEIGHT * length_cost(np.linalg.norm(offset, axis=1))
 
 
 def _keys(pairs: Ids, number: int) -> Ids:

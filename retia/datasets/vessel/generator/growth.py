@@ -15,12 +15,12 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from retia.datasets.vessel.generator.points import SPACING_UM, Floats, Nodes
+from retia.datasets.vessel.generator.points import Floats, Nodes, length_cost
 
 AHEAD_COSINE = 0.7
 SIDE_COSINE = 0.3
 SIDE_TOLERANCE = 0.45
-LENGTH_WEIGHT = 0.25
+LENGTH_WEIGHT = 0.4
 NO_PARENT = -1
 ROOT = -2
 CHILDREN = 2
@@ -118,7 +118,7 @@ def _wishes(
     bend = np.where(main, 1 - cosine, np.abs(cosine - SIDE_COSINE))
     limit = np.where(main, 1 - AHEAD_COSINE, SIDE_TOLERANCE)
     unfit = (bend > limit) | (trees.parent[points] != NO_PARENT)
-    cost = np.where(unfit, np.inf, bend + LENGTH_WEIGHT * length / SPACING_UM)
+    cost = np.where(unfit, np.inf, bend + LENGTH_WEIGHT * length_cost(length))
     best = cost.argmin(axis=1)
     row = np.arange(len(tips))
     return cost[row, best], points[row, best].astype(np.int64)
@@ -131,7 +131,7 @@ def _adopt(trees: Trees, position: Floats, near: Nodes) -> Ids:
     offset = position[orphans][:, None] - position[hosts]
     length = np.linalg.norm(offset, axis=2)
     cosine = np.einsum("okx,okx->ok", offset, trees.heading[hosts]) / length
-    cost = np.abs(cosine) + LENGTH_WEIGHT * length / SPACING_UM
+    cost = np.abs(cosine) + LENGTH_WEIGHT * length_cost(length)
     cost = np.where(trees.parent[hosts] == NO_PARENT, np.inf, cost)
     best = cost.argmin(axis=1)
     row = np.flatnonzero(np.isfinite(cost.min(axis=1)))

@@ -5,7 +5,8 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 SPACING_UM = 50.0
-NEIGHBOURS = 12
+NEIGHBOURS = 16
+USUAL_LENGTH_UM = 70.0
 THREADS = 2
 
 Floats = NDArray[np.float64]
@@ -24,7 +25,7 @@ def scatter(num_nodes: int, rng: np.random.Generator) -> Floats:
 
 
 def neighbours(position: Floats) -> Nodes:
-    """(n, 12) the nearest other nodes of each, nearest first; 11 where there are no more."""
+    """(n, 16) the nearest other nodes of each, nearest first; fewer where there are fewer."""
     near = min(NEIGHBOURS, len(position) - 1)
     _, index = cKDTree(position).query(position, k=near + 1, workers=THREADS)
     return np.asarray(index, dtype=np.int32)[:, 1:]
@@ -38,3 +39,8 @@ def surface_nodes(position: Floats, count: int, rng: np.random.Generator) -> NDA
     place[row, axis] = np.where(row % 2, low[axis], high[axis])
     _, nearest = cKDTree(position).query(place)
     return rng.permutation(np.unique(nearest))
+
+
+def length_cost(length_um: Floats) -> Floats:
+    """How unusual lengths are, in spacings off the usual one."""
+    return np.asarray(np.abs(length_um - USUAL_LENGTH_UM) / SPACING_UM)

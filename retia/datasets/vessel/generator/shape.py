@@ -16,7 +16,8 @@ from retia.datasets.vessel.generator.radii import CAPILLARY, Calibre
 
 STEPS = 12
 PULL = 0.5
-ANCHOR = 0.06
+ANCHOR = 0.1
+MIDDLE = (0.35, 0.65)
 SLOTS = 4
 TORTUOSITY = 0.015
 MIN_ALONG = 0.5
@@ -44,7 +45,7 @@ def straighten(position: Floats, pair: Ids) -> Floats:
     for _ in range(STEPS):
         first, line = moved[pair[:, 0]], moved[pair[:, 1]] - moved[pair[:, 0]]
         along = np.einsum("nx,nx->n", moved - first, line)
-        share = np.clip(along / np.maximum(np.einsum("nx,nx->n", line, line), 1e-9), 0.2, 0.8)
+        share = np.clip(along / np.maximum(np.einsum("nx,nx->n", line, line), 1e-9), *MIDDLE)
         goal = first + share[:, None] * line
         moved += PULL * (goal - moved) + ANCHOR * (position - moved)
     return moved
