@@ -126,6 +126,10 @@ def build_vessel(
     only: VesselOnly = None,
     workers: Workers = 1,
     version: VersionNumber = "1.0.0",
+    split: Annotated[
+        Literal["random", "block"],
+        typer.Option(help="NAME-link: hide vessels anywhere, or in held-out blocks of space."),
+    ] = "random",
     boundaries: Annotated[
         str, typer.Option(help="Radii in um between the classes of NAME-node, or 'quantiles'.")
     ] = "15,40",
@@ -170,6 +174,7 @@ def build_vessel(
         sealed=sealed,
         only=only,
         workers=workers,
+        split=split,
         boundaries=choices.parse_boundaries(boundaries),
         voxel_size_um=choices.parse_numbers("--voxel-size", voxel_size, 1, 2, 3),
         license=license_,

@@ -273,3 +273,14 @@ def test_killed_build_leaves_no_version(tmp_path: Path) -> None:
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     assert [path.name for path in home.iterdir()] == ["1.0.0"]
     assert Version.open(home / "1.0.0").verify() == []
+
+
+def test_a_block_split_holds_out_space_and_passes_the_audit(tmp_path: Path) -> None:
+    built = build_vessel(Generator(9000), options(seed=3, split="block", only="link"), tmp_path)
+    version = built[0].version
+    task = version.manifest.task("link")
+    assert task.split.scheme == "block"
+    assert task.counts[0].train < version.manifest.relation("vessel").num_edges
+    findings = audit(version)
+    assert "buffer" in {finding.check for finding in findings}
+    assert [f for f in findings if f.status != "passed"] == []

@@ -36,6 +36,7 @@ class VesselOptions:
     sealed: Sibling | None = None
     only: Sibling | None = None
     workers: int = 1
+    split: Literal["random", "block"] = "random"
     boundaries: Boundaries = BOUNDARIES_UM
     voxel_size_um: float | VoxelSize | None = None
     license: str | None = None

@@ -24,6 +24,7 @@ from retia.datasets.vessel.graph import Unit, VesselGraph
 from retia.datasets.vessel.labels import read_labels
 from retia.datasets.vessel.line_graph import line_graph
 from retia.datasets.vessel.options import QUANTILES, Boundaries, Sibling, VesselOptions
+from retia.protocol.blocks import draw_blocks, hide_in_blocks
 from retia.protocol.link_task import TaskTables, hide_edges, make_link_task
 from retia.protocol.node_task import make_node_task
 from retia.protocol.pairs import LinkGraph
@@ -111,10 +112,16 @@ def link_dataset(job: Job) -> Dataset:
     pairs = _pairs(graph, order)
     randomness = _randomness(job, "link")
     by_pair = sort_pairs(pairs)
-    hidden = hide_edges(len(pairs), HIDDEN, randomness.stream("hide"))
+    position = graph.position[order]
+    blocks = None
+    if job.options.split == "block":
+        blocks = draw_blocks(position, randomness.stream("blocks"))
+        hidden = hide_in_blocks(pairs[by_pair], blocks, randomness.stream("hide"))
+    else:
+        hidden = hide_edges(len(pairs), HIDDEN, randomness.stream("hide"))
     seen, unseen = by_pair[~hidden], by_pair[hidden]
     task = make_link_task(
-        LinkGraph(len(order), False, pairs[seen], pairs[unseen], graph.position[order]),
+        LinkGraph(len(order), False, pairs[seen], pairs[unseen], position, blocks),
         name="link",
         relation="vessel",
         description="Find the hidden vessels: which branching points does a vessel join?",
@@ -127,13 +134,18 @@ def link_dataset(job: Job) -> Dataset:
     return _dataset(
         job,
         "link",
-        about="Nodes are branching points and ends, edges are vessels; a fifth of the vessels is "
-        "hidden.",
+        about="Nodes are branching points and ends, edges are vessels; a fifth of the vessels "
+        f"{'of held-out blocks ' if blocks else ''}is hidden.",
         relation=EdgeColumns("vessel", False, pairs[seen], vessel_columns(graph, seen)),
         columns=(*place.columns, *own_features(graph, order)),
         ids=graph.node_id[order],
         task=task,
-        parameters={"hidden": HIDDEN, "features": place.constants} | regions.about,
+        parameters={
+            "hidden": round(len(unseen) / len(pairs), 6),
+            "split": job.options.split,
+            "features": place.constants,
+        }
+        | regions.about,
     )
 
 
