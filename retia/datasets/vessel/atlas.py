@@ -53,7 +53,7 @@ def read_atlas(path: Path) -> Atlas:
         import nibabel
         from nibabel.filebasedimages import ImageFileError
     except ImportError as error:
-        raise MissingExtraError("vessel", "nibabel") from error
+        raise MissingExtraError("build", "nibabel") from error
     try:
         image: Any = nibabel.load(path)
         values = np.asanyarray(image.dataobj)

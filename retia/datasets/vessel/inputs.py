@@ -177,7 +177,7 @@ def read_source(
     try:
         from retia.datasets.vessel.volume import BULGE, read_volume
     except ImportError as error:
-        raise MissingExtraError("vessel", str(error.name)) from error
+        raise MissingExtraError("build", str(error.name)) from error
     bulge = BULGE if source.bulge is None else source.bulge
     graph, report = read_volume(
         source.path, voxel_size, label=source.label, bulge=bulge, workers=workers

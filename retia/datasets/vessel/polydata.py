@@ -103,7 +103,7 @@ def _reader(path: Path) -> Any:
         from vtkmodules.vtkIOLegacy import vtkPolyDataReader
         from vtkmodules.vtkIOXML import vtkXMLPolyDataReader
     except ImportError as error:
-        raise MissingExtraError("vessel", "vtk") from error
+        raise MissingExtraError("build", "vtk") from error
     try:
         with path.open("rb") as file:
             is_xml = file.read(64).lstrip().startswith(b"<")
