@@ -32,7 +32,7 @@ def as_networkx(graph: VesselGraph) -> "nx.MultiGraph[int]":
 
 
 def test_drawn_networks_are_found_again() -> None:
-    """Loops and components of the mask in all; every drawn node and edge in 19 of 20 or more.
+    """Loops and components of the mask in all; every drawn node and edge in 18 of 20 or more.
 
     Where thin tubes meet at a sharp angle, a junction of four may come out as two of three, and
     the drawn mask itself may have a hole that the drawing does not mean.
