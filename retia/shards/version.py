@@ -160,7 +160,9 @@ def _check_shards(root: Path, shards: tuple[Shard, ...]) -> Generator[str, None,
             yield f"{shard.path}: {path.stat().st_size} bytes, the manifest says {shard.bytes}"
         elif sha256_file(path) != shard.sha256:
             yield f"{shard.path}: the sha256 is not the one in the manifest"
-        elif _count_rows(path) != shard.rows:
+        elif (rows := _count_rows(path)) is None:
+            yield f"{shard.path}: not a readable Parquet file"
+        elif rows != shard.rows:
             yield f"{shard.path}: the number of rows is not the one in the manifest"
     return {shard.path for shard in shards}
 
