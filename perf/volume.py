@@ -55,7 +55,7 @@ def measure(what: str, path: Path) -> dict[str, float | str]:
 
         found = f"{int((skeletonize(np.load(path)) > 0).sum()):,} voxels of skeleton, no graph"
     else:
-        from retia.datasets.vessel.volume import read_volume
+        from retia.datasets.vessel.volumes.volume import read_volume
 
         graph, report = read_volume(path, (3.0,))
         found = (

@@ -15,11 +15,11 @@ from retia.datasets.vessel.build import build_vessel
 from retia.datasets.vessel.cleaning import clean
 from retia.datasets.vessel.inputs import CsvFiles, Generator
 from retia.datasets.vessel.options import VesselOptions, parse_boundaries
+from retia.datasets.vessel.readers.voreen import read_voreen
 from retia.datasets.vessel.siblings import (
     HIDDEN,
     radius_classes,
 )
-from retia.datasets.vessel.voreen import read_voreen
 from retia.protocol.audit import audit
 from retia.protocol.link_task import hide_edges
 from retia.protocol.randomness import Randomness

@@ -9,13 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from retia.datasets.vessel.cleaning import clean
-from retia.datasets.vessel.grape import read_grape
 from retia.datasets.vessel.graph import VesselGraph
-from retia.datasets.vessel.graphml import read_graphml
 from retia.datasets.vessel.inputs import CsvFiles, Given, LineFile, choose, read_graph
-from retia.datasets.vessel.polydata import read_polydata
-from retia.datasets.vessel.polyline import Polyline, merge_points, scale_polyline, trace
-from retia.datasets.vessel.swc import read_swc
+from retia.datasets.vessel.readers.grape import read_grape
+from retia.datasets.vessel.readers.graphml import read_graphml
+from retia.datasets.vessel.readers.polydata import read_polydata
+from retia.datasets.vessel.readers.polyline import Polyline, merge_points, scale_polyline, trace
+from retia.datasets.vessel.readers.swc import read_swc
 from retia.shards.errors import InputError
 
 SWC = """# a fork

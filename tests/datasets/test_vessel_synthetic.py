@@ -16,6 +16,7 @@ from scipy.stats import mannwhitneyu
 from retia.datasets.vessel.cleaning import clean
 from retia.datasets.vessel.generator import anastomoses, growth, points, radii, shape
 from retia.datasets.vessel.generator.oracle import continuation_scores
+from retia.datasets.vessel.readers.voreen import VesselGraph, read_voreen
 from retia.datasets.vessel.synthetic import (
     DIRT,
     GeneratedVessels,
@@ -24,7 +25,6 @@ from retia.datasets.vessel.synthetic import (
     write_csv,
     write_synthetic,
 )
-from retia.datasets.vessel.voreen import VesselGraph, read_voreen
 from retia.protocol.negatives import FreeNodes, matched_negatives
 from retia.protocol.pairs import LinkGraph, disjoint
 from retia.protocol.randomness import Randomness

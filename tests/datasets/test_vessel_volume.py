@@ -7,10 +7,10 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 from skimage import measure
 
-from retia.datasets.vessel import bits
-from retia.datasets.vessel.bits import Bits
 from retia.datasets.vessel.graph import VesselGraph
-from retia.datasets.vessel.volume import Report, read_volume, trace_mask
+from retia.datasets.vessel.volumes import bits
+from retia.datasets.vessel.volumes.bits import Bits
+from retia.datasets.vessel.volumes.volume import Report, read_volume, trace_mask
 from tests.drawn_tubes import draw, lattice_edges, tube, without_bends
 
 SIZE = (3, 3, 2)
@@ -168,7 +168,7 @@ def test_slabs_of_any_thickness_give_the_same_graph(
     mask = draw(SIZE, edges, np.random.default_rng(0).uniform(-3, 3, (18, 3))).mask
     whole, report = traced(mask)
     monkeypatch.setattr(bits, "SLAB_VOXELS", voxels)
-    monkeypatch.setattr("retia.datasets.vessel.calibre.HALO", 1)
+    monkeypatch.setattr("retia.datasets.vessel.volumes.calibre.HALO", 1)
     parts, again = traced(mask)
     assert again == report
     assert np.array_equal(parts.position, whole.position)

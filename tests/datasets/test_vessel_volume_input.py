@@ -9,9 +9,9 @@ import pytest
 import tifffile
 from numpy.typing import NDArray
 
-from retia.datasets.vessel import bits
-from retia.datasets.vessel.mask_file import read_mask
-from retia.datasets.vessel.volume import read_volume
+from retia.datasets.vessel.volumes import bits
+from retia.datasets.vessel.volumes.mask_file import read_mask
+from retia.datasets.vessel.volumes.volume import read_volume
 from retia.shards.errors import InputError
 
 Mask = NDArray[np.bool_]

@@ -6,11 +6,11 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from skimage import measure
 
-from retia.datasets.vessel import bits
-from retia.datasets.vessel.bits import Bits, euler_number, surface
-from retia.datasets.vessel.thinning import thin
-from retia.datasets.vessel.topology import betti_numbers, fill_cavities
-from retia.datasets.vessel.volume import trace_mask
+from retia.datasets.vessel.volumes import bits
+from retia.datasets.vessel.volumes.bits import Bits, euler_number, surface
+from retia.datasets.vessel.volumes.thinning import thin
+from retia.datasets.vessel.volumes.topology import betti_numbers, fill_cavities
+from retia.datasets.vessel.volumes.volume import trace_mask
 
 CUBE = np.ones((3, 3, 3), dtype=bool)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from retia.datasets.vessel.voreen import read_voreen
+from retia.datasets.vessel.readers.voreen import read_voreen
 
 Tables = tuple[Path, Path]
 Spoil = Callable[[Path, Path], Path]

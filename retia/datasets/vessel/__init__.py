@@ -1,1 +1,1 @@
-"""Vessel graphs: Voreen's tables, their cleaning, the line graph, and a generator."""
+"""Vessel graphs: read, clean, and make into datasets; `readers`, `volumes`, `generator` feed them."""

@@ -12,9 +12,9 @@ from retia.datasets.vessel.graph import VesselGraph, crop, scale
 from retia.datasets.vessel.inputs import CsvFiles, Generator, GraphFile, read_source
 from retia.datasets.vessel.labels import labels_of
 from retia.datasets.vessel.options import VesselOptions, check_options
+from retia.datasets.vessel.readers.voreen import read_voreen
 from retia.datasets.vessel.siblings import MAKERS, Job, Raw, locate_regions, node_labels
 from retia.datasets.vessel.synthetic import GENERATOR_FILE, generate_vessels, write_csv
-from retia.datasets.vessel.voreen import read_voreen
 from retia.protocol.randomness import Randomness
 from retia.shards.canonical import sha256_file
 from retia.shards.errors import InputError

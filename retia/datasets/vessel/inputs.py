@@ -7,8 +7,8 @@ from typing import Any, Literal
 import numpy as np
 
 from retia.datasets.vessel.graph import VesselGraph, scale
-from retia.datasets.vessel.polyline import scale_polyline, trace
-from retia.datasets.vessel.voreen import read_voreen
+from retia.datasets.vessel.readers.polyline import scale_polyline, trace
+from retia.datasets.vessel.readers.voreen import read_voreen
 from retia.shards.errors import InputError, MissingExtraError
 
 VoxelSize = tuple[float, ...]
@@ -175,7 +175,7 @@ def read_source(
     if not isinstance(source, VolumeFile):
         return read_graph(source, voxel_size), source.parameters
     try:
-        from retia.datasets.vessel.volume import BULGE, read_volume
+        from retia.datasets.vessel.volumes.volume import BULGE, read_volume
     except ImportError as error:
         raise MissingExtraError("build", str(error.name)) from error
     bulge = BULGE if source.bulge is None else source.bulge
@@ -196,13 +196,13 @@ def read_graph(source: GraphFile, voxel_size: VoxelSize | None = None) -> Vessel
         case CsvFiles():
             return scale(read_voreen(source.nodes, source.edges), _cubic(voxel_size))
         case GraphmlFile():
-            from retia.datasets.vessel.graphml import read_graphml
+            from retia.datasets.vessel.readers.graphml import read_graphml
 
             return scale(read_graphml(source.path), _cubic(voxel_size))
         case LineFile():
             return _read_lines(source, voxel_size or (1.0,))
         case GrapeGraph():
-            from retia.datasets.vessel.grape import read_grape
+            from retia.datasets.vessel.readers.grape import read_grape
 
             return read_grape(source.path, source.graph, voxel_size and _per_axis(voxel_size, 2))
         case VolumeFile():
@@ -218,9 +218,9 @@ def check_voxel_size(voxel_size: VoxelSize | None) -> None:
 
 def _read_lines(source: LineFile, voxel_size: VoxelSize) -> VesselGraph:
     if source.format == "vtk":
-        from retia.datasets.vessel.polydata import read_polydata as read
+        from retia.datasets.vessel.readers.polydata import read_polydata as read
     else:
-        from retia.datasets.vessel.swc import read_swc as read
+        from retia.datasets.vessel.readers.swc import read_swc as read
     line = read(source.path)
     scaled = scale_polyline(line, _per_axis(voxel_size, line.position.shape[1]))
     return trace(scaled, every_point=source.every_point)

@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 from scipy import sparse
 from scipy.sparse import csgraph
 
-from retia.datasets.vessel.bits import Bits, Index
-from retia.datasets.vessel.thinning import thin
+from retia.datasets.vessel.volumes.bits import Bits, Index
+from retia.datasets.vessel.volumes.thinning import thin
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from retia.datasets.vessel.bits import Bits, Index, surface
+from retia.datasets.vessel.volumes.bits import Bits, Index, surface
 
 Floats = NDArray[np.float64]
 

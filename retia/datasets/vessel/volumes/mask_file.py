@@ -16,7 +16,7 @@ from nibabel.filebasedimages import ImageFileError
 from nibabel.spatialimages import HeaderDataError
 from numpy.typing import NDArray
 
-from retia.datasets.vessel.bits import Bits, slab_planes
+from retia.datasets.vessel.volumes.bits import Bits, slab_planes
 from retia.shards.errors import InputError
 
 SUFFIXES = (".nii", ".nii.gz", ".tif", ".tiff", ".npy")

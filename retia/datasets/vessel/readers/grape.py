@@ -14,7 +14,7 @@ import pyarrow.csv as csv
 from numpy.typing import NDArray
 
 from retia.datasets.vessel.graph import VesselGraph
-from retia.datasets.vessel.polyline import Polyline, scale_polyline, trace
+from retia.datasets.vessel.readers.polyline import Polyline, scale_polyline, trace
 from retia.shards.errors import InputError
 
 TYPES = {

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from retia.datasets.vessel.polyline import Polyline, merge_points
+from retia.datasets.vessel.readers.polyline import Polyline, merge_points
 from retia.shards.errors import InputError, MissingExtraError
 
 RADIUS_ARRAYS = {"radius": 1.0, "radii": 1.0, "diameter": 0.5, "diameters": 0.5}

@@ -16,7 +16,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from retia.datasets.vessel.bits import Bits, Index, surface
+from retia.datasets.vessel.volumes.bits import Bits, Index, surface
 
 Table: TypeAlias = NDArray[np.int64]
 

@@ -6,13 +6,18 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from retia.datasets.vessel.bits import Bits
-from retia.datasets.vessel.calibre import Calibre, measure_calibre, wall_distance
 from retia.datasets.vessel.graph import VesselGraph, with_distances
-from retia.datasets.vessel.mask_file import read_mask
-from retia.datasets.vessel.skeleton import Skeleton, branch_length, largest, prune, smooth
-from retia.datasets.vessel.thinning import thin
-from retia.datasets.vessel.topology import betti_numbers, cl_dice, fill_cavities, graph_betti
+from retia.datasets.vessel.volumes.bits import Bits
+from retia.datasets.vessel.volumes.calibre import Calibre, measure_calibre, wall_distance
+from retia.datasets.vessel.volumes.mask_file import read_mask
+from retia.datasets.vessel.volumes.skeleton import Skeleton, branch_length, largest, prune, smooth
+from retia.datasets.vessel.volumes.thinning import thin
+from retia.datasets.vessel.volumes.topology import (
+    betti_numbers,
+    cl_dice,
+    fill_cavities,
+    graph_betti,
+)
 from retia.shards.errors import InputError
 
 Floats = NDArray[np.float64]

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from retia.datasets.vessel.polyline import Polyline
+from retia.datasets.vessel.readers.polyline import Polyline
 from retia.shards.errors import InputError
 
 COLUMNS = ("id", "type", "x", "y", "z", "radius", "parent")

@@ -10,7 +10,7 @@ from scipy import ndimage, sparse
 from scipy.sparse import csgraph
 from scipy.spatial import cKDTree
 
-from retia.datasets.vessel.bits import Bits, Index, euler_number, slab_planes
+from retia.datasets.vessel.volumes.bits import Bits, Index, euler_number, slab_planes
 
 Floats = NDArray[np.float64]
 

@@ -1,0 +1,1 @@
+"""Read vessel graphs from tables, drawings and GraphML into one form."""

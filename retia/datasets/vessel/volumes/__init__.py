@@ -1,0 +1,1 @@
+"""Trace a vessel graph from a segmentation."""
