@@ -1,1 +1,1 @@
-"""Vessel graphs: read, clean, and make into datasets; `readers`, `volumes`, `generator` feed them."""
+"""Vessel graphs: read, clean, make into datasets; fed by `readers`, `volumes`, `generator`."""
