@@ -11,7 +11,7 @@ from retia.protocol.blocks import draw_blocks, hide_in_blocks
 from retia.protocol.link_task import LinkGraph, TaskTables, hide_edges, make_link_task, pair_table
 from retia.protocol.node_task import make_node_task
 from retia.protocol.randomness import Randomness
-from retia.protocol.recipes import compute
+from retia.protocol.recipes import Visible, compute
 from retia.shards.canonical import sha256_bytes
 from retia.shards.manifest import Column, Provenance, Recipe, Relation, Source
 from retia.shards.version import Version
@@ -129,7 +129,8 @@ def _write(
         )
         for recipe in recipes
     ]
-    arrays = [pa.array(compute(recipe, num_nodes, {"edge": edges})) for recipe in recipes]
+    seen = Visible(num_nodes, {"edge": edges}, {})
+    arrays = [pa.array(compute(recipe, seen)) for recipe in recipes]
     if positions is not None:
         columns.append(
             Column(

@@ -13,7 +13,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from retia.datasets.sources import lineage
 from retia.protocol.link_task import TaskTables, pair_table
-from retia.protocol.recipes import compute
+from retia.protocol.recipes import Visible, compute
+from retia.shards.arrays import column_array
 from retia.shards.errors import InputError
 from retia.shards.manifest import (
     Column,
@@ -156,12 +157,25 @@ def edge_table(relation: EdgeColumns) -> pa.Table:
 
 
 def node_table(dataset: Dataset, edges: dict[str, pa.Table]) -> pa.Table:
-    """The node table; columns with a recipe are computed from the visible edges."""
+    """The node table; columns with a recipe are computed from what is visible, as it is stored."""
+    given = {
+        node.column.name: column_values(node.column, node.values)
+        for node in dataset.columns
+        if node.values is not None
+    }
+    numbers = {
+        name: column_array(pa.chunked_array([values]))
+        for name, values in given.items()
+        if values.type != pa.string()
+    }
+    visible = Visible(dataset.num_nodes, edges, numbers)
+    derived = {
+        node.column.name: column_values(node.column, compute(node.column.recipe, visible))
+        for node in dataset.columns
+        if node.column.recipe is not None
+    }
     return pa.table(
-        {
-            node.column.name: column_values(node.column, _values(node, dataset.num_nodes, edges))
-            for node in dataset.columns
-        }
+        {node.column.name: (given | derived)[node.column.name] for node in dataset.columns}
     )
 
 
@@ -171,14 +185,36 @@ def column_values(column: Column, values: NDArray[Any]) -> pa.Array:
     return pa.FixedSizeListArray.from_arrays(flat, column.shape[0]) if column.shape else flat
 
 
+def derived_column(
+    name: str,
+    description: str,
+    function: str,
+    parameters: dict[str, Any],
+    *,
+    shape: tuple[int, ...] = (),
+    unit: str | None = None,
+) -> NodeColumn:
+    """A feature that a registered recipe computes from what is visible."""
+    column = Column(
+        name=name,
+        dtype="float32",
+        shape=shape,
+        unit=unit,
+        description=description,
+        role="feature",
+        recipe=Recipe(function=function, parameters=parameters),
+    )
+    return NodeColumn(column)
+
+
 def degree_column(name: str, description: str, **parameters: Any) -> NodeColumn:
     """A feature that counts visible edges."""
-    return _recipe_column(name, description, "degree", parameters)
+    return derived_column(name, description, "degree", parameters)
 
 
 def strength_column(name: str, description: str, **parameters: Any) -> NodeColumn:
     """A feature that sums a column of the visible edges."""
-    return _recipe_column(name, description, "strength", parameters)
+    return derived_column(name, description, "strength", parameters)
 
 
 def position_column(positions: NDArray[np.float64], description: str) -> NodeColumn:
@@ -192,22 +228,6 @@ def position_column(positions: NDArray[np.float64], description: str) -> NodeCol
         role="position",
     )
     return NodeColumn(column, positions)
-
-
-def _recipe_column(
-    name: str, description: str, function: str, parameters: dict[str, Any]
-) -> NodeColumn:
-    recipe = Recipe(function=function, parameters=parameters)
-    return NodeColumn(
-        Column(name=name, dtype="float32", description=description, role="feature", recipe=recipe)
-    )
-
-
-def _values(node: NodeColumn, num_nodes: int, edges: dict[str, pa.Table]) -> NDArray[Any]:
-    if node.column.recipe is not None:
-        return compute(node.column.recipe, num_nodes, edges)
-    assert node.values is not None
-    return node.values
 
 
 def _header(dataset: Dataset) -> dict[str, Any]:

@@ -21,8 +21,9 @@ from retia.protocol.evaluation import Truth, load_truth, ranks_within_groups
 from retia.protocol.metrics import rocauc
 from retia.protocol.pairs import contains
 from retia.protocol.predictions import PARTS
-from retia.protocol.recipes import compute
-from retia.shards.errors import NotFoundError, RetiaError
+from retia.protocol.recipes import Visible, compute
+from retia.shards.arrays import column_array
+from retia.shards.errors import MissingExtraError, NotFoundError, RetiaError
 from retia.shards.manifest import Part, Task
 from retia.shards.version import Version
 
@@ -94,20 +95,42 @@ def _check_edges(version: Version) -> Iterator[Finding]:
 
 
 def _check_recipes(version: Version) -> Iterator[Finding]:
-    edges = {r.name: version.edges(r.name) for r in version.manifest.relations}
+    visible = _visible(version)
     for column in version.manifest.columns:
         if column.recipe is None:
             continue
         try:
-            wanted = compute(column.recipe, version.manifest.num_nodes, edges)
+            wanted = compute(column.recipe, visible)
+        except MissingExtraError as error:
+            yield Finding("recipe", column.name, "not checked", str(error))
+            continue
         except RetiaError as error:
             yield Finding("recipe", column.name, "failed", str(error))
             continue
-        found = version.nodes([column.name])[column.name].to_numpy()
-        gap = np.abs(found - wanted) / np.maximum(1, np.abs(wanted))
-        bad = int((~(gap <= RECIPE_TOLERANCE)).sum())
+        found = column_array(version.nodes([column.name])[column.name])
+        bad = int((~_equal(found, wanted)).sum())
         problems = [f"{bad:,} values differ from the recipe on the visible edges"] if bad else []
         yield _exact("recipe", column.name, problems, "equal to its recipe on the visible edges")
+
+
+def _visible(version: Version) -> Visible:
+    """What the recipes of a version may look at."""
+    manifest = version.manifest
+    given = [c.name for c in manifest.columns if c.recipe is None and c.dtype != "string"]
+    nodes = version.nodes(given)
+    return Visible(
+        manifest.num_nodes,
+        {relation.name: version.edges(relation.name) for relation in manifest.relations},
+        {name: column_array(nodes[name]) for name in given},
+    )
+
+
+def _equal(found: NDArray[Any], wanted: NDArray[Any]) -> NDArray[np.bool_]:
+    """Which values are equal to a relative 1e-6, or missing in both; none where shapes differ."""
+    if found.shape != wanted.shape:
+        return np.zeros(found.shape, dtype=bool)
+    gap = np.abs(found - wanted) / np.maximum(1, np.abs(wanted))
+    return np.asarray((gap <= RECIPE_TOLERANCE) | (np.isnan(found) & np.isnan(wanted)))
 
 
 def _check_link_split(version: Version, task: Task, split: int) -> Iterator[Finding]:

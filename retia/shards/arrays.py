@@ -1,6 +1,7 @@
 """The numpy form of a version's tables: what the PyG and the OGB hand-over are made from."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -38,6 +39,15 @@ class PairAnswers:
 def integers(table: pa.Table, name: str) -> Ints:
     """A column as int64."""
     return np.asarray(table[name].to_numpy().astype(np.int64))
+
+
+def column_array(column: pa.ChunkedArray) -> NDArray[Any]:
+    """A numeric column: (rows,), or (rows, d) where it holds lists of d numbers; a null is NaN."""
+    values, is_list = column.combine_chunks(), False
+    while pa.types.is_fixed_size_list(values.type):
+        values, is_list = values.flatten(), True
+    flat = np.asarray(values.to_numpy(zero_copy_only=False))
+    return flat.reshape(len(column), -1) if is_list else flat
 
 
 def pairs(table: pa.Table) -> Ints:
@@ -103,12 +113,5 @@ def _numeric(columns: tuple[Column, ...], roles: tuple[Role, ...]) -> list[Colum
 
 
 def _matrix(table: pa.Table, columns: list[Column]) -> Floats:
-    blocks = [_flat(table[column.name]).reshape(table.num_rows, -1) for column in columns]
-    return np.concatenate(blocks, axis=1)
-
-
-def _flat(column: pa.ChunkedArray) -> Floats:
-    values = column.combine_chunks()
-    while pa.types.is_fixed_size_list(values.type):
-        values = values.flatten()
-    return np.asarray(values.to_numpy(zero_copy_only=False), dtype=np.float32)
+    blocks = [column_array(table[column.name]) for column in columns]
+    return np.column_stack([block.astype(np.float32, copy=False) for block in blocks])

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from retia.datasets.assemble import NodeColumn
 from retia.datasets.vessel.atlas import locate, read_atlas, read_ontology
 from retia.datasets.vessel.build import build_vessel
 from retia.datasets.vessel.cleaning import clean, merge_parallel
@@ -19,6 +20,7 @@ from retia.datasets.vessel.inputs import CsvFiles, Generator
 from retia.datasets.vessel.labels import read_labels
 from retia.datasets.vessel.options import VesselOptions
 from retia.protocol.audit import audit
+from retia.protocol.recipes import Visible, compute
 from retia.shards.errors import InputError
 
 PAIRS = st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), min_size=3, max_size=25)
@@ -119,22 +121,30 @@ def test_crop_is_inclusive_and_renumbers(pairs: list[tuple[int, int]], seed: int
     assert small.node_id[small.ends].tolist() == [list(pair) for pair in wanted]
 
 
+def values_of(columns: list[NodeColumn], position: np.ndarray) -> list[np.ndarray]:
+    visible = Visible(len(position), {}, {"pos": position.astype(np.float32)})
+    return [compute(column.column.recipe, visible) for column in columns if column.column.recipe]
+
+
 def test_zscores_and_angles_undo() -> None:
     position = np.random.default_rng(1).normal(3, 5, (50, 3))
-    column, constants = zscores(position)
-    assert column.values is not None
-    back = column.values * constants["std"] + constants["mean"]
-    np.testing.assert_allclose(back, position)
-    theta, phi = (c.values for c in bloch_columns(position, (1.0, 2.0, 3.0)))
-    assert theta is not None and phi is not None
+    column = zscores(position)
+    (values,) = values_of([column], position)
+    assert column.column.recipe is not None
+    constants = column.column.recipe.parameters
+    np.testing.assert_allclose(values * constants["std"] + constants["mean"], position, atol=1e-5)
+    np.testing.assert_allclose(values.std(axis=0), 1, atol=1e-6)
+    columns = list(bloch_columns(3, (1.0, 2.0, 3.0)))
+    theta, phi = values_of(columns, position)
     offset = position - [1, 2, 3]
     r = np.linalg.norm(offset, axis=1)
     spun = np.column_stack(
         [np.sin(theta) * np.cos(phi), np.sin(theta) * np.sin(phi), np.cos(theta)]
     )
-    np.testing.assert_allclose(spun * r[:, None], offset, atol=1e-9)
-    here = bloch_columns(np.array([[1.0, 2, 3]]), (1.0, 2.0, 3.0))
-    assert all(np.isnan(column.values).all() for column in here if column.values is not None)
+    np.testing.assert_allclose(spun * r[:, None], offset, atol=1e-5)
+    assert np.isnan(values_of(columns, np.array([[1.0, 2, 3]]))).all()
+    with pytest.raises(InputError, match="three dimensions"):
+        bloch_columns(2, (0.0, 0.0, 0.0))
 
 
 @pytest.fixture
@@ -199,11 +209,15 @@ def test_features_stand_in_the_manifest_and_pass_the_audit(
     names = [column.name for column in manifest.columns]
     wanted = ["pos", "pos_zscore", "bloch_theta", "bloch_phi", "region", "degree", "border"]
     assert names == wanted
-    constants = manifest.provenance.parameters["features"]
     position = np.stack(built.version.nodes()["pos"].to_numpy())
-    np.testing.assert_allclose(constants["pos_zscore"]["mean"], position.mean(axis=0), rtol=1e-4)
-    assert constants["regions"] == [f"R{i}" for i in range(8)]
-    assert [f for f in audit(built.version) if f.status != "passed"] == []
+    recipe = manifest.columns[1].recipe
+    assert recipe is not None
+    np.testing.assert_allclose(recipe.parameters["mean"], position.mean(axis=0), rtol=1e-6)
+    assert manifest.provenance.parameters["atlas"]["regions"] == [f"R{i}" for i in range(8)]
+    findings = audit(built.version)
+    assert [f for f in findings if f.status != "passed"] == []
+    checked = {f.subject for f in findings if f.check == "recipe"}
+    assert checked == {"pos_zscore", "bloch_theta", "bloch_phi", "degree"}
 
 
 def test_junctions_of_a_generated_network_know_artery_from_vein(tmp_path: Path) -> None:

@@ -1,12 +1,11 @@
 """The columns of vessel datasets: measures of vessels, features of branching points."""
 
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from retia.datasets.assemble import NodeColumn, degree_column
+from retia.datasets.assemble import NodeColumn, degree_column, derived_column
 from retia.datasets.morton import morton_order
 from retia.datasets.vessel.atlas import Located
 from retia.datasets.vessel.graph import Unit, VesselGraph
@@ -34,14 +33,6 @@ MEASURED: dict[str, tuple[str, int | None, str]] = {
     "num_voxels": ("num_voxels", None, "number of voxels of the centreline"),
 }
 SHAPE = ("length", "distance", "curveness")
-
-
-@dataclass(frozen=True)
-class Features:
-    """Columns of the nodes, and the constants they were made with, for the manifest."""
-
-    columns: tuple[NodeColumn, ...]
-    constants: dict[str, Any] = field(default_factory=dict)
 
 
 def measured(name: str, unit: Unit) -> Column:
@@ -100,20 +91,18 @@ def place_features(
     origin: tuple[float, ...] | None,
     located: Located | None,
     regions: tuple[str, ...],
-) -> Features:
+) -> tuple[NodeColumn, ...]:
     """What follows from where a node lies: position, z-scores, angles, regions."""
     position = graph.position[order]
-    columns = [position_column(position, graph.unit, "position of the branching point")]
-    zscored, constants = zscores(position)
-    columns.append(zscored)
-    all_constants: dict[str, Any] = {"pos_zscore": constants}
+    columns = [
+        position_column(position, graph.unit, "position of the branching point"),
+        zscores(position),
+    ]
     if origin is not None:
-        columns += bloch_columns(position, origin)
-        all_constants["bloch_origin"] = list(origin)
+        columns += bloch_columns(position.shape[1], origin)
     if located is not None:
         columns.append(region_column(located.group[order], regions))
-        all_constants["regions"] = list(regions)
-    return Features(tuple(columns), all_constants)
+    return tuple(columns)
 
 
 def own_features(graph: VesselGraph, order: NDArray[np.int64]) -> tuple[NodeColumn, ...]:
@@ -127,38 +116,39 @@ def own_features(graph: VesselGraph, order: NDArray[np.int64]) -> tuple[NodeColu
     return (degree, NodeColumn(flag, graph.border[order]))
 
 
-def zscores(position: Floats) -> tuple[NodeColumn, dict[str, list[float]]]:
-    """The column (pos - mean) / std of (n, d) positions, and the mean and the std of each axis.
+def zscores(position: Floats) -> NodeColumn:
+    """The column (pos - mean) / std of (n, d) positions; its recipe holds both, for each axis.
 
     An axis without extent has a std of 1.
     """
-    mean, std = position.mean(axis=0), position.std(axis=0)
-    std = np.where(std > 0, std, 1.0)
-    column = Column(
-        name="pos_zscore",
-        dtype="float32",
+    stored = position.astype(np.float32).astype(np.float64)
+    mean, std = stored.mean(axis=0), stored.std(axis=0)
+    constants = {"mean": mean.tolist(), "std": np.where(std > 0, std, 1.0).tolist()}
+    return derived_column(
+        "pos_zscore",
+        "position, minus its mean, divided by its standard deviation, by axis",
+        "zscore",
+        {"column": "pos", **constants},
         shape=(position.shape[1],),
-        description="position, minus its mean, divided by its standard deviation, by axis",
-        role="feature",
     )
-    return NodeColumn(column, (position - mean) / std), {"mean": mean.tolist(), "std": std.tolist()}
 
 
-def bloch_columns(position: Floats, origin: tuple[float, ...]) -> list[NodeColumn]:
-    """The polar angle θ = arccos(z/r) and the azimuth φ = atan2(y, x) about an origin.
+def bloch_columns(dimensions: int, origin: tuple[float, ...]) -> tuple[NodeColumn, NodeColumn]:
+    """The polar angle θ = arccos(z/r) in [0, π] and the azimuth φ = atan2(y, x) in (-π, π].
 
-    θ is in [0, π], φ in (-π, π]; both are missing at the origin itself.
+    Both are about an origin, and missing at the origin itself.
     """
-    if position.shape[1] != 3 or len(origin) != 3:
+    if dimensions != 3 or len(origin) != 3:
         raise InputError("--bloch needs a graph in three dimensions and an origin x,y,z")
-    x, y, z = (position - np.array(origin)).T
-    r = np.sqrt(x * x + y * y + z * z)
-    here = r == 0
-    theta = np.arccos(np.clip(z / np.where(here, 1.0, r), -1.0, 1.0))
-    return [
-        _angle("bloch_theta", "polar angle about the stated origin", theta, here),
-        _angle("bloch_phi", "azimuth about the stated origin", np.arctan2(y, x), here),
-    ]
+    about = {"column": "pos", "origin": list(origin)}
+    return (
+        derived_column(
+            "bloch_theta", "polar angle about the stated origin", "polar-angle", about, unit="rad"
+        ),
+        derived_column(
+            "bloch_phi", "azimuth about the stated origin", "azimuth", about, unit="rad"
+        ),
+    )
 
 
 def region_column(group: NDArray[np.int64], names: tuple[str, ...]) -> NodeColumn:
@@ -174,11 +164,6 @@ def region_column(group: NDArray[np.int64], names: tuple[str, ...]) -> NodeColum
         role="feature",
     )
     return NodeColumn(column, one_hot)
-
-
-def _angle(name: str, description: str, values: Floats, missing: NDArray[np.bool_]) -> NodeColumn:
-    column = Column(name=name, dtype="float32", unit="rad", description=description, role="feature")
-    return NodeColumn(column, np.where(missing, np.nan, values))
 
 
 def _border_column(description: str) -> Column:

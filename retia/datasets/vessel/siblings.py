@@ -86,7 +86,7 @@ def locate_regions(graph: VesselGraph, options: VesselOptions) -> Regions:
         "nodes_outside": located.outside,
         "nodes_in_unknown_regions": located.unknown,
     }
-    return Regions(located, ontology.names, {"atlas": about})
+    return Regions(located, ontology.names, {"atlas": about | {"regions": list(ontology.names)}})
 
 
 def node_labels(
@@ -137,13 +137,12 @@ def link_dataset(job: Job) -> Dataset:
         about="Nodes are branching points and ends, edges are vessels; a fifth of the vessels "
         f"{'of held-out blocks ' if blocks else ''}is hidden.",
         relation=EdgeColumns("vessel", False, pairs[seen], vessel_columns(graph, seen)),
-        columns=(*place.columns, *own_features(graph, order)),
+        columns=(*place, *own_features(graph, order)),
         ids=graph.node_id[order],
         task=task,
         parameters={
             "hidden": round(len(unseen) / len(pairs), 6),
             "split": job.options.split,
-            "features": place.constants,
         }
         | regions.about,
     )
@@ -214,12 +213,11 @@ def junction_dataset(job: Job) -> Dataset:
         "junction",
         about=f"Nodes are branching points and ends, edges are vessels. {about}".strip(),
         relation=EdgeColumns("vessel", False, pairs, vessel_columns(graph, np.arange(len(pairs)))),
-        columns=(*(() if withheld else place.columns), *own_features(graph, order)),
+        columns=(*(() if withheld else place), *own_features(graph, order)),
         ids=graph.node_id[order],
         task=task,
         parameters={
             "labels": _name_of_labels(options),
-            "features": {} if withheld else place.constants,
         }
         | (job.regions.about if withheld else {}),
     )
