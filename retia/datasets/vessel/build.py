@@ -1,32 +1,22 @@
 """Build a vessel graph's datasets: read, crop, clean, and make the siblings."""
 
-import tempfile
-from dataclasses import replace
 from pathlib import Path
-from typing import Final
 
 from retia.datasets.assemble import Built, Step, write_dataset
-from retia.datasets.sources import LocalFile, fetch
 from retia.datasets.vessel.cleaning import clean
-from retia.datasets.vessel.graph import VesselGraph, crop, scale
-from retia.datasets.vessel.inputs import CsvFiles, Generator, GraphFile, read_source
-from retia.datasets.vessel.labels import labels_of
+from retia.datasets.vessel.graph import crop
+from retia.datasets.vessel.inputs import Generator, Published, VesselSource
 from retia.datasets.vessel.options import VesselOptions, check_options
-from retia.datasets.vessel.readers.voreen import read_voreen
-from retia.datasets.vessel.siblings import MAKERS, Job, Raw, locate_regions, node_labels
-from retia.datasets.vessel.synthetic import GENERATOR_FILE, generate_vessels, write_csv
-from retia.protocol.randomness import Randomness
-from retia.shards.canonical import sha256_file
+from retia.datasets.vessel.raw import Raw, check_secrecy, read_raw
+from retia.datasets.vessel.siblings import MAKERS, Job, locate_regions, node_labels
 from retia.shards.errors import InputError
-from retia.shards.manifest import Source
 from retia.shards.writer import new_secret
 
-UNSTATED_LICENSE: Final = "LicenseRef-unstated"
-SYNTHETIC_LICENSE: Final = "CC0-1.0"
+FIRST_STEP = {Generator: "grow the network", Published: "fetch and read the graph"}
 
 
 def build_vessel(
-    source: GraphFile | Generator,
+    source: VesselSource,
     options: VesselOptions,
     out: Path,
     step: Step = lambda _: None,
@@ -37,10 +27,10 @@ def build_vessel(
     seed. Raises `InputError` before anything is written.
     """
     check_options(options)
-    _check_source(source, options)
+    check_secrecy(source, options)
     secret = new_secret() if options.sealed else None
-    step("grow the network" if isinstance(source, Generator) else "read the graph")
-    raw = _read(source, options, secret)
+    step(FIRST_STEP.get(type(source), "read the graph"))
+    raw = read_raw(source, options, secret)
     step("clean it")
     job = _prepare(raw, options, secret)
     step("make the tasks")
@@ -72,58 +62,3 @@ def _prepare(raw: Raw, options: VesselOptions, secret: bytes | None) -> Job:
 
 def _shown(report: dict[str, object]) -> str:
     return ", ".join(f"{name} {count}" for name, count in report.items() if type(count) is int)
-
-
-def _check_source(source: GraphFile | Generator, options: VesselOptions) -> None:
-    if options.sealed and isinstance(source, CsvFiles) and (note := _generator_note(source)):
-        raise InputError(
-            f"{note} says that these tables were made from a seed, so anyone can make them again "
-            "and read the answers off; build with --generate N instead, which draws from a secret"
-        )
-
-
-def _generator_note(source: CsvFiles) -> Path | None:
-    beside = [path.parent / GENERATOR_FILE for path in (source.nodes, source.edges)]
-    return next((path for path in beside if path.is_file()), None)
-
-
-def _read(source: GraphFile | Generator, options: VesselOptions, secret: bytes | None) -> Raw:
-    if isinstance(source, Generator):
-        return _generate(source, options, secret)
-    graph, parameters = read_source(source, options.voxel_size, options.workers)
-    synthetic = isinstance(source, CsvFiles) and _generator_note(source) is not None
-    license_ = options.license or (SYNTHETIC_LICENSE if synthetic else UNSTATED_LICENSE)
-    files = [fetch(LocalFile(path, license_))[0] for path in source.files]
-    return Raw(graph, tuple(file.as_source() for file in files), synthetic, parameters)
-
-
-def _generate(source: Generator, options: VesselOptions, secret: bytes | None) -> Raw:
-    """Grow a network and read it back from its tables, as if they had been given."""
-    seed = options.seed or 0
-    randomness = Randomness.from_secret(secret) if secret else Randomness.from_seed(seed)
-    made = generate_vessels(source.num_nodes, randomness)
-    license_ = options.license or SYNTHETIC_LICENSE
-    sources = []
-    with tempfile.TemporaryDirectory() as folder:
-        paths = [Path(folder) / name for name in ("nodes.csv", "edges.csv")]
-        for path, table in zip(paths, (made.nodes, made.edges), strict=True):
-            write_csv(table, path)
-            sources.append(
-                Source(
-                    uri=f"generated:vessel/{path.name}",
-                    sha256=sha256_file(path),
-                    bytes=path.stat().st_size,
-                    license=license_,
-                )
-            )
-        graph = read_voreen(*paths)
-    graph = replace(graph, labels=labels_of(made.truth, graph.node_id, "the generator's truth"))
-    return Raw(_scaled(graph, options), tuple(sources), True, {"generate": source.num_nodes})
-
-
-def _scaled(graph: VesselGraph, options: VesselOptions) -> VesselGraph:
-    """A generated network is in micrometres; a voxel size is refused unless it is one number."""
-    size = options.voxel_size
-    if size is not None and len(size) > 1:
-        raise InputError("--voxel-size with --generate: give one number")
-    return scale(graph, size[0] if size else 1.0)

@@ -40,6 +40,13 @@ class Generator:
 
 
 @dataclass(frozen=True)
+class Published:
+    """A published graph, by the name of its pinned source."""
+
+    name: str
+
+
+@dataclass(frozen=True)
 class GraphmlFile:
     """A graph in GraphML."""
 
@@ -113,6 +120,7 @@ class VolumeFile:
 
 
 GraphFile = CsvFiles | GraphmlFile | LineFile | GrapeGraph | VolumeFile
+VesselSource = GraphFile | Generator | Published
 
 
 @dataclass(frozen=True)
@@ -121,6 +129,7 @@ class Given:
 
     nodes: Path | None = None
     edges: Path | None = None
+    published: str | None = None
     vtk: Path | None = None
     swc: Path | None = None
     graphml: Path | None = None
@@ -133,14 +142,16 @@ class Given:
     bulge: float | None = None
 
 
-def choose(given: Given) -> GraphFile | Generator:
+def choose(given: Given) -> VesselSource:
     """The one source that is given.
 
     Raises `InputError` for none, several, half of one, or options of another.
     """
-    found: dict[str, GraphFile | Generator] = {}
+    found: dict[str, VesselSource] = {}
     if given.nodes is not None and given.edges is not None:
         found["--nodes and --edges"] = CsvFiles(given.nodes, given.edges)
+    if given.published is not None:
+        found["--source"] = Published(given.published)
     if given.vtk is not None:
         found["--vtk"] = LineFile(given.vtk, "vtk", given.every_point)
     if given.swc is not None:
@@ -155,8 +166,8 @@ def choose(given: Given) -> GraphFile | Generator:
         found["--generate"] = Generator(given.generate)
     if len(found) != 1 or (given.nodes is None) != (given.edges is None):
         raise InputError(
-            "give one source: --nodes and --edges, --vtk, --swc, --graphml, --grape, --volume, or "
-            "--generate N"
+            "give one source: --nodes and --edges, --source, --vtk, --swc, --graphml, --grape, "
+            "--volume, or --generate N"
         )
     source = next(iter(found.values()))
     if given.every_point and not isinstance(source, LineFile):
@@ -194,11 +205,11 @@ def read_graph(source: GraphFile, voxel_size: VoxelSize | None = None) -> Vessel
     """
     match source:
         case CsvFiles():
-            return scale(read_voreen(source.nodes, source.edges), _cubic(voxel_size))
+            return in_micrometres(read_voreen(source.nodes, source.edges), voxel_size)
         case GraphmlFile():
             from retia.datasets.vessel.readers.graphml import read_graphml
 
-            return scale(read_graphml(source.path), _cubic(voxel_size))
+            return in_micrometres(read_graphml(source.path), voxel_size)
         case LineFile():
             return _read_lines(source, voxel_size or (1.0,))
         case GrapeGraph():
@@ -226,9 +237,10 @@ def _read_lines(source: LineFile, voxel_size: VoxelSize) -> VesselGraph:
     return trace(scaled, every_point=source.every_point)
 
 
-def _cubic(voxel_size: VoxelSize | None) -> float:
+def in_micrometres(graph: VesselGraph, voxel_size: VoxelSize | None) -> VesselGraph:
+    """A graph whose lengths were measured in voxels, which must be cubes; raises `InputError`."""
     if voxel_size is None:
-        return 1.0
+        return graph
     if len(set(voxel_size)) > 1:
         shown = ",".join(f"{v:g}" for v in voxel_size)
         raise InputError(
@@ -236,7 +248,7 @@ def _cubic(voxel_size: VoxelSize | None) -> float:
             "that it does not hold, so they cannot be scaled by axis; give one number, or measure "
             "again from the segmentation"
         )
-    return voxel_size[0]
+    return scale(graph, voxel_size[0])
 
 
 def _per_axis(voxel_size: VoxelSize, dimensions: int) -> VoxelSize:
