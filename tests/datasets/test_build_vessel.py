@@ -6,10 +6,12 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
 
+from retia.datasets.assemble import Built
 from retia.datasets.morton import morton_order
 from retia.datasets.vessel.build import build_vessel
 from retia.datasets.vessel.cleaning import clean
@@ -36,6 +38,10 @@ def options(**changes: object) -> VesselOptions:
 
 def build(tables: Tables, out: Path, **changes: object) -> list[Version]:
     return [b.version for b in build_vessel(CsvFiles(*tables), options(**changes), out)]
+
+
+def digests(built: list[Built]) -> list[str | None]:
+    return [one.version.manifest.digest for one in built]
 
 
 def all_pairs(tables: Tables) -> np.ndarray:
@@ -273,6 +279,46 @@ def test_killed_build_leaves_no_version(tmp_path: Path) -> None:
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     assert [path.name for path in home.iterdir()] == ["1.0.0"]
     assert Version.open(home / "1.0.0").verify() == []
+
+
+def test_interrupted_build_goes_on_from_the_grown_network(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted = digests(build_vessel(Generator(600), options(seed=3), tmp_path / "whole"))
+    assert [path.name for path in (tmp_path / "whole").iterdir() if path.name[0] == "."] == []
+    interrupt = Mock(side_effect=KeyboardInterrupt)
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("retia.datasets.vessel.build.write_dataset", interrupt)
+        build_vessel(Generator(600), options(seed=3), tmp_path / "cut")
+    with monkeypatch.context() as patch:
+        patch.setattr("retia.datasets.vessel.raw.generate_vessels", interrupt)
+        assert digests(build_vessel(Generator(600), options(seed=3), tmp_path / "cut")) == wanted
+    assert sorted(path.name for path in (tmp_path / "cut").iterdir()) == ["net-link", "net-node"]
+
+
+def test_damaged_leftovers_of_a_build_are_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(
+            "retia.datasets.vessel.build.write_dataset", Mock(side_effect=KeyboardInterrupt)
+        )
+        build_vessel(Generator(600), options(seed=3), tmp_path / "cut")
+    (kept,) = (tmp_path / "cut" / ".unfinished").glob("*.npz")
+    kept.write_bytes(kept.read_bytes()[:1000])
+    wanted = digests(build_vessel(Generator(600), options(seed=3), tmp_path / "whole"))
+    assert digests(build_vessel(Generator(600), options(seed=3), tmp_path / "cut")) == wanted
+
+
+def test_what_a_secret_grows_is_kept_nowhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "retia.datasets.vessel.build.write_dataset", Mock(side_effect=KeyboardInterrupt)
+    )
+    with pytest.raises(KeyboardInterrupt):
+        build_vessel(Generator(600), options(sealed="link"), tmp_path)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_block_split_holds_out_space_and_passes_the_audit(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from retia.datasets.assemble import Built, Step, write_dataset
+from retia.datasets.vessel.checkpoint import finished
 from retia.datasets.vessel.cleaning import clean
 from retia.datasets.vessel.graph import crop
 from retia.datasets.vessel.inputs import Generator, Published, VesselSource
@@ -24,22 +25,24 @@ def build_vessel(
     """Build `NAME-link` and `NAME-node`, and `NAME-junction` where the classes of nodes are given.
 
     A sealed build draws everything, a generated graph too, from a fresh secret and never from a
-    seed. Raises `InputError` before anything is written.
+    seed. Raises `InputError` before anything is written. An interrupted build that is started again
+    goes on from the traced volume or the grown network, and ends in the same digests.
     """
     check_options(options)
     check_secrecy(source, options)
     secret = new_secret() if options.sealed else None
     step(FIRST_STEP.get(type(source), "read the graph"))
-    raw = read_raw(source, options, secret)
-    step("clean it")
-    job = _prepare(raw, options, secret)
-    step("make the tasks")
-    datasets = [MAKERS[sibling](job) for sibling in options.siblings]
-    built = []
-    for dataset in datasets:
-        step(f"write {dataset.name}")
-        built.append(write_dataset(dataset, out))
-    return built
+    raw = read_raw(source, options, secret, out)
+    with finished(raw.kept):
+        step("clean it")
+        job = _prepare(raw, options, secret)
+        step("make the tasks")
+        datasets = [MAKERS[sibling](job) for sibling in options.siblings]
+        built = []
+        for dataset in datasets:
+            step(f"write {dataset.name}")
+            built.append(write_dataset(dataset, out))
+        return built
 
 
 def count_steps(options: VesselOptions) -> int:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from retia.datasets.sources import LocalFile, RecordedArchive, fetch, find_source
+from retia.datasets.vessel.checkpoint import Traced, kept, place
 from retia.datasets.vessel.graph import VesselGraph, scale
 from retia.datasets.vessel.inputs import (
     CsvFiles,
@@ -13,6 +14,7 @@ from retia.datasets.vessel.inputs import (
     GraphFile,
     Published,
     VesselSource,
+    VolumeFile,
     in_micrometres,
     read_source,
 )
@@ -39,27 +41,29 @@ VESSELGRAPH_CITATION: Final = (
 
 @dataclass(frozen=True)
 class Raw:
-    """A graph as it was read, and where from."""
+    """A graph as it was read, and where from; `kept` is the file that it goes on from, if any."""
 
     graph: VesselGraph
     sources: tuple[Source, ...]
     synthetic: bool
     parameters: dict[str, Any]
     citation: str
+    kept: Path | None = None
 
 
-def read_raw(source: VesselSource, options: VesselOptions, secret: bytes | None) -> Raw:
+def read_raw(source: VesselSource, options: VesselOptions, secret: bytes | None, out: Path) -> Raw:
     """The graph of a source; a network is grown from the secret, or from the seed of the options.
 
-    Raises `InputError`, also for a sealed build of what anyone can look up or make again.
+    What is long in the making, a traced volume or a network from a seed, is kept in `out`.
+    Raises `InputError`.
     """
     match source:
         case Generator():
-            return _grow(source, options, secret)
+            return _grow(source, options, secret, out)
         case Published():
             return _read_published(source, options)
         case _:
-            return _read_files(source, options)
+            return _read_files(source, options, out)
 
 
 def check_secrecy(source: VesselSource, options: VesselOptions) -> None:
@@ -83,13 +87,21 @@ def _generator_note(source: CsvFiles) -> Path | None:
     return next((path for path in beside if path.is_file()), None)
 
 
-def _read_files(source: GraphFile, options: VesselOptions) -> Raw:
-    graph, parameters = read_source(source, options.voxel_size, options.workers)
+def _read_files(source: GraphFile, options: VesselOptions, out: Path) -> Raw:
     synthetic = isinstance(source, CsvFiles) and _generator_note(source) is not None
     license_ = options.license or (SYNTHETIC_LICENSE if synthetic else UNSTATED_LICENSE)
     files = [fetch(LocalFile(path, license_))[0] for path in source.files]
+
+    def read() -> Traced:
+        return read_source(source, options.voxel_size, options.workers)
+
+    path = None
+    if isinstance(source, VolumeFile):
+        size = list(options.voxel_size or ())
+        path = place(out, source.parameters | {"volume": files[0].sha256, "voxel_size": size})
+    graph, parameters = kept(path, read) if path else read()
     citation = SYNTHETIC_CITATION if synthetic else OWN_CITATION
-    return Raw(graph, tuple(f.as_source() for f in files), synthetic, parameters, citation)
+    return Raw(graph, tuple(f.as_source() for f in files), synthetic, parameters, citation, path)
 
 
 def _read_published(source: Published, options: VesselOptions) -> Raw:
@@ -103,29 +115,37 @@ def _read_published(source: Published, options: VesselOptions) -> Raw:
     return Raw(graph, (file.as_source(),), False, parameters, VESSELGRAPH_CITATION)
 
 
-def _grow(source: Generator, options: VesselOptions, secret: bytes | None) -> Raw:
-    """Grow a network and read it back from its tables, as if they had been given."""
+def _grow(source: Generator, options: VesselOptions, secret: bytes | None, out: Path) -> Raw:
+    """Grow a network; what a secret grows is kept nowhere."""
     seed = options.seed or 0
     randomness = Randomness.from_secret(secret) if secret else Randomness.from_seed(seed)
-    made = generate_vessels(source.num_nodes, randomness)
+
+    def grow() -> Traced:
+        return _grow_tables(source.num_nodes, randomness)
+
+    path = None if secret else place(out, {"generate": source.num_nodes, "seed": seed})
+    graph, tables = kept(path, grow) if path else grow()
     license_ = options.license or SYNTHETIC_LICENSE
-    sources = []
+    sources = tuple(
+        Source(uri=f"generated:vessel/{name}", license=license_, **about)
+        for name, about in tables.items()
+    )
+    parameters = {"generate": source.num_nodes}
+    return Raw(_scaled(graph, options), sources, True, parameters, SYNTHETIC_CITATION, path)
+
+
+def _grow_tables(num_nodes: int, randomness: Randomness) -> Traced:
+    """A network read back from its tables, as if they had been given, and the tables' sums."""
+    made = generate_vessels(num_nodes, randomness)
+    about = {}
     with tempfile.TemporaryDirectory() as folder:
         paths = [Path(folder) / name for name in ("nodes.csv", "edges.csv")]
         for path, table in zip(paths, (made.nodes, made.edges), strict=True):
             write_csv(table, path)
-            sources.append(
-                Source(
-                    uri=f"generated:vessel/{path.name}",
-                    sha256=sha256_file(path),
-                    bytes=path.stat().st_size,
-                    license=license_,
-                )
-            )
+            about[path.name] = {"sha256": sha256_file(path), "bytes": path.stat().st_size}
         graph = read_voreen(*paths)
-    graph = replace(graph, labels=labels_of(made.truth, graph.node_id, "the generator's truth"))
-    parameters = {"generate": source.num_nodes}
-    return Raw(_scaled(graph, options), tuple(sources), True, parameters, SYNTHETIC_CITATION)
+    labels = labels_of(made.truth, graph.node_id, "the generator's truth")
+    return replace(graph, labels=labels), about
 
 
 def _scaled(graph: VesselGraph, options: VesselOptions) -> VesselGraph:
