@@ -188,11 +188,13 @@ def _check_items(
 def _probe_link(version: Version, task: Task) -> Iterator[Finding]:
     """Scores that must be at chance: degree, distance and the list on `matched`, list on `hard`.
 
-    The list of a small graph holds all non-neighbours, whose numbers are degrees, so its `hard` set
-    is not probed. On sampled groups |i - j| is not: ids follow space, and distance may help there.
+    The list of a small graph without positions holds all non-neighbours, whose numbers are degrees,
+    so its `hard` set is not probed. In space |i - j| is not on `hard`: ids follow space, and
+    distance may help there.
     """
     sets = {candidates.name for candidates in task.candidates if not candidates.grouped}
-    sets |= {"hard"} if any("group_size" in c.parameters for c in task.candidates) else set()
+    if task.primary.candidates != "hard":
+        sets |= {candidates.name for candidates in task.candidates if candidates.grouped}
     for part in PARTS:
         where = f"{task.name}/{part}"
         areas: dict[str, list[tuple[float, float]]] = {}

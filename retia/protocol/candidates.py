@@ -3,7 +3,7 @@
 The list must not give itself away. On a small graph without positions it holds all non-neighbours
 of every source that has a positive, so every source's rows look alike. On a spatial graph the
 listed pairs share no node, so no node's number of rows tells anything; groups of `hard` candidates
-share their source alone.
+lie on other nodes, and share their source alone, or all of their targets.
 """
 
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from retia.protocol.hard import GROUP_SIZE, POOL_FACTOR, HardGroups, hard_groups
+from retia.protocol.hard import GROUP_SIZE, POOL_FACTOR, HardGroups, hard_groups, whole_groups
 from retia.protocol.negatives import (
     FreeNodes,
     box_negatives,
@@ -24,6 +24,8 @@ from retia.shards.manifest import CandidateSet
 MAX_POSITIVES = 125_000  # with three negatives each: 500,000 items a part
 MAX_GROUPS = 4_900  # of 101 items: as many again
 SMALL_GRAPH = 5_000
+MAX_DENSE = 75_000  # items of a part: with the others under 2 million in ten splits
+NODES_PER_SOURCE = 16
 NODES_PER_GROUP = 256
 NODES_PER_POSITIVE = 16
 UNIFORM_PER_POSITIVE = 10
@@ -115,8 +117,9 @@ def list_sparse(
 ) -> Listing:
     """Pairs that share no node: positives, and as many `matched`, `box` and `uniform` negatives.
 
-    From 5,000 nodes on also groups of `hard` candidates, for other positives. Pairs join nodes of
-    the (n,) mask `allowed`.
+    On the nodes that are left, groups of `hard` candidates for other positives: below 5,000 nodes
+    all non-neighbours of some sources, so that each such node is listed with each of them, and
+    samples above. Pairs join nodes of the (n,) mask `allowed`.
     """
     most = min(int(allowed.sum()) // NODES_PER_POSITIVE, MAX_POSITIVES)
     single = rng.permutation(positives)
@@ -132,15 +135,9 @@ def list_sparse(
         "uniform": uniform_negatives(graph, len(kept), nodes, rng),
     }
     groups = _groups(graph, positives, nodes, rng)
-    grouped = np.column_stack(
-        [
-            np.repeat(groups.positives[:, :1], groups.targets.shape[1], axis=1).ravel(),
-            groups.targets.ravel(),
-        ]
-    )
-    parts = [kept, *blocks.values(), groups.positives, grouped]
-    ends = np.cumsum([len(part) for part in parts])
-    pairs = graph.canonical(np.concatenate(parts))
+    ends = np.cumsum([len(part) for part in (kept, *blocks.values())])
+    pairs = graph.canonical(np.concatenate([kept, *blocks.values(), groups.pairs]))
+    labels = np.concatenate([np.arange(ends[-1]) < len(kept), groups.labels])
     shuffle = rng.permutation(len(pairs))
     place = np.empty(len(pairs), dtype=np.int64)
     place[shuffle] = np.arange(len(pairs))
@@ -148,16 +145,14 @@ def list_sparse(
         name: _ungrouped(place[: len(kept)], place[start:stop])
         for name, start, stop in zip(blocks, ends, ends[1:], strict=False)
     }
-    if len(groups.positives):
-        source = np.concatenate([groups.positives[:, 0], grouped[:, 0]])
-        members["hard"] = (place[ends[3] :], source)
-    positive = (shuffle < len(kept)) | ((shuffle >= ends[3]) & (shuffle < ends[4]))
+    if len(groups.pairs):
+        members["hard"] = (place[ends[-1] :][groups.scored], groups.pairs[groups.scored, 0])
     return Listing(
         pairs=pairs[shuffle],
-        labels=positive.astype(np.int64),
+        labels=labels[shuffle].astype(np.int64),
         members=members,
-        sets=_sparse_sets(half_side, len(groups.positives) > 0),
-        positives=int(positive.sum()),
+        sets=_sparse_sets(half_side, graph.num_nodes < SMALL_GRAPH, "hard" in members),
+        positives=len(kept) + int((groups.labels & groups.scored).sum()),
         dropped=int((~found).sum()),
     )
 
@@ -165,14 +160,15 @@ def list_sparse(
 def _groups(
     graph: LinkGraph, positives: Pairs, nodes: FreeNodes, rng: np.random.Generator
 ) -> HardGroups:
-    """Hard groups on the free nodes; none on a small graph."""
-    count = min(int(nodes.free.sum()) // NODES_PER_GROUP, MAX_GROUPS)
+    free = int(nodes.free.sum())
     if graph.num_nodes < SMALL_GRAPH:
-        count = 0
+        count = min(free // NODES_PER_SOURCE, MAX_DENSE // max(free, 1))
+        return whole_groups(graph, positives, count, nodes.free, rng)
+    count = min(free // NODES_PER_GROUP, MAX_GROUPS)
     return hard_groups(graph, positives, count, nodes.free, rng)
 
 
-def _sparse_sets(half_side: float, hard: bool) -> tuple[CandidateSet, ...]:
+def _sparse_sets(half_side: float, small: bool, hard: bool) -> tuple[CandidateSet, ...]:
     sets = (
         CandidateSet(
             name="matched",
@@ -189,6 +185,9 @@ def _sparse_sets(half_side: float, hard: bool) -> tuple[CandidateSet, ...]:
     )
     if not hard:
         return sets
+    if small:
+        text = "some sources, with all non-neighbours among the nodes of no other pair"
+        return (*sets, CandidateSet(name="hard", grouped=True, description=text))
     text = f"{GROUP_SIZE} of a source's {POOL_FACTOR * GROUP_SIZE} likeliest non-neighbours"
     return (
         *sets,

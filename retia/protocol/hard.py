@@ -1,9 +1,10 @@
-"""Hard candidates on a large graph: each source's target among the likeliest other targets.
+"""Hard candidates of a graph in space: each source's target among other likely targets.
 
-After HeaRT (Li et al. 2023, arXiv 2306.10453): targets are ranked by resource allocation, by
-personalised PageRank and, in space, by distance; the rankings are merged by the better rank, and
-negatives are drawn from the top of the merged one. Only near nodes are ever ranked, so the cost is
-that of the sources' neighbourhoods.
+On a small graph all non-neighbours are. On a large one a sample is, after HeaRT (Li et al. 2023,
+arXiv 2306.10453): targets are ranked by resource allocation, by personalised PageRank and, in
+space, by distance; the rankings are merged by the better rank, and negatives are drawn from the top
+of the merged one. Only near nodes are ever ranked, so the cost is that of the sources'
+neighbourhoods.
 """
 
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array, diags_array
 from scipy.spatial import cKDTree
 
-from retia.protocol.pairs import LinkGraph, Pairs, disjoint
+from retia.protocol.pairs import LinkGraph, Pairs, contains, disjoint
 
 GROUP_SIZE = 100
 POOL_FACTOR = 10
@@ -26,10 +27,38 @@ Ints = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class HardGroups:
-    """Positives (G, 2), source first, and the negative targets of each (G, K)."""
+    """The listed pairs (M, 2), source first; a group is a source.
 
-    positives: Pairs
-    targets: Ints
+    `labels` (M,) tell edges, `scored` (M,) what ranks in its group: not the edges of other parts.
+    """
+
+    pairs: Pairs
+    labels: NDArray[np.bool_]
+    scored: NDArray[np.bool_]
+
+
+def whole_groups(
+    graph: LinkGraph,
+    positives: Pairs,
+    count: int,
+    allowed: NDArray[np.bool_],
+    rng: np.random.Generator,
+) -> HardGroups:
+    """All non-neighbours of at most `count` sources of positives, for a small graph.
+
+    Nodes are those of the (n,) mask `allowed`, and no source is another one's target.
+    """
+    directed = positives if graph.directed else rng.permuted(positives, axis=1)
+    directed = rng.permutation(directed[allowed[directed].all(axis=1)])
+    chosen = directed[disjoint(directed, graph.num_nodes)][:count]
+    open_to = allowed.copy()
+    open_to[chosen[:, 0]] = False
+    targets = np.flatnonzero(open_to)
+    rows = np.column_stack([np.repeat(chosen[:, 0], len(targets)), np.tile(targets, len(chosen))])
+    rows = rows[~contains(np.sort(graph.keys(graph.visible)), graph.keys(rows))]
+    labels = graph.is_edge(rows)
+    own = contains(np.sort(graph.keys(positives)), graph.keys(rows))
+    return HardGroups(rows, labels, own | ~labels)
 
 
 def hard_groups(
@@ -58,7 +87,11 @@ def hard_groups(
     size = np.bincount(group, minlength=len(chosen))
     whole = inside[size[inside] >= GROUP_SIZE]
     first = np.searchsorted(group, whole)
-    return HardGroups(chosen[whole], target[first[:, None] + np.arange(GROUP_SIZE)])
+    others = target[first[:, None] + np.arange(GROUP_SIZE)]
+    negatives = np.column_stack([np.repeat(chosen[whole, 0], GROUP_SIZE), others.ravel()])
+    pairs = np.concatenate([chosen[whole], negatives])
+    labels = np.arange(len(pairs)) < len(whole)
+    return HardGroups(pairs, labels, np.ones(len(pairs), dtype=bool))
 
 
 def _one_group_a_node(group: Ints, target: Ints, rng: np.random.Generator) -> tuple[Ints, Ints]:

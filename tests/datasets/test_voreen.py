@@ -72,7 +72,7 @@ BAD: dict[str, tuple[Spoil, list[str]]] = {
     "empty edges": (lambda n, e: emptied(e), ["row 1", "empty"]),
     "no rows": (lambda n, e: header_only(e), ["no rows"]),
     "truncated gzip": (lambda n, e: cut_gzip(e), ["gzip", "truncated"]),
-    "no file": (lambda n, e: gone(n), ["No such file"]),
+    "no file": (lambda n, e: gone(n), ["no such file"]),
 }
 
 

@@ -51,7 +51,9 @@ def spatial() -> LinkGraph:
 
 def test_listed_pairs_share_no_node_and_no_negative_is_an_edge(spatial: LinkGraph) -> None:
     listing = list_sparse(spatial, spatial.hidden, np.random.default_rng(0), anywhere(spatial))
-    assert len(np.unique(listing.pairs)) == listing.pairs.size
+    names = ("matched", "box", "uniform")
+    item = np.unique(np.concatenate([listing.members[name][0] for name in names]))
+    assert len(np.unique(listing.pairs[item])) == 2 * len(item)
     edges = {tuple(pair) for pair in np.concatenate([spatial.visible, spatial.hidden]).tolist()}
     truth = [tuple(pair) in edges for pair in listing.pairs.tolist()]
     assert truth == (listing.labels > 0).tolist()
@@ -70,6 +72,35 @@ def test_matched_negatives_have_the_degrees_and_the_distance_of_a_positive(
     assert (np.sort(degree[positive], axis=1) == np.sort(degree[negative], axis=1)).all()
     gap = np.abs(spatial.distance(negative) / spatial.distance(positive) - 1)
     assert gap.max() <= DISTANCE_TOLERANCE + 1e-9
+
+
+def test_a_small_graph_in_space_ranks_among_all_nodes_that_no_other_pair_uses(
+    spatial: LinkGraph,
+) -> None:
+    positives = spatial.hidden[::2]
+    listing = list_sparse(spatial, positives, np.random.default_rng(0), anywhere(spatial))
+    pairs, (item, source) = listing.pairs, listing.members["hard"]
+    others = np.setdiff1d(
+        np.concatenate([listing.members[name][0] for name in ("matched", "box", "uniform")]), item
+    )
+    free = np.setdiff1d(np.arange(spatial.num_nodes), pairs[others])
+    sources = np.unique(source)
+    targets = np.setdiff1d(np.delete(pairs, others, axis=0), sources)
+    assert len(targets) + len(sources) == len(free) - 2 * listing.dropped
+    assert np.isin(targets, free).all()
+    visible = {tuple(pair) for pair in spatial.visible.tolist()}
+    wanted = {(min(s, t), max(s, t)) for s in sources for t in targets} - visible
+    listed = np.delete(pairs, others, axis=0)
+    assert len(listed) == len(wanted) and {tuple(pair) for pair in listed.tolist()} == wanted
+    own = {tuple(pair) for pair in positives.tolist()}
+    scored = [tuple(pair) for pair in pairs[item].tolist()]
+    labels = listing.labels[item] > 0
+    assert {pair for pair, label in zip(scored, labels, strict=True) if label} <= own
+    unranked = wanted - set(scored)
+    assert unranked <= {tuple(pair) for pair in spatial.hidden[1::2].tolist()}
+    assert set(np.unique(source[labels]).tolist()) == set(sources.tolist())
+    once = [len(listing.members["matched"][0]) // 2, int(labels.sum())]
+    assert listing.positives == sum(once)
 
 
 @pytest.fixture(scope="module")
