@@ -1,0 +1,1 @@
+"""Motifs of connectomes: small patterns of connections, and how often they occur."""
