@@ -35,7 +35,7 @@ class Layer:
     directed: bool
     pairs: Ints
     weight: Floats
-    unit: str
+    unit: str | None = None
 
     def matrix(self, num_nodes: int) -> sparse.csr_array:
         """The (n, n) weights, row to column; those of an undirected layer are symmetric."""
@@ -158,6 +158,8 @@ def check_unique(where: str, names: Texts, what: str) -> None:
 
 def find_rows(names: Texts, wanted: Texts) -> Ints:
     """The (m,) rows of `names` that `wanted` means, -1 for a name that is not there."""
+    if not len(names):
+        return np.full(len(wanted), NONE, dtype=np.int64)
     order = np.argsort(names, kind="stable")
     place = np.minimum(np.searchsorted(names, wanted, sorter=order), len(names) - 1)
     rows = order[place]
