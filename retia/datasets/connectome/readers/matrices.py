@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import scipy.io
 from scipy import sparse
+from scipy.io.matlab import MatReadError
 
 from retia.datasets.connectome.graph import Connectome, Floats, Layer, Texts, make_connectome
 from retia.datasets.connectome.readers.text_table import find_separator
@@ -84,7 +85,7 @@ def _read(path: Path, layers: Mapping[str, str] | None, names: str) -> _Content:
         raise InputError(
             f"{path}: a file of MATLAB 7.3 is not read; save it with the option -v7"
         ) from error
-    except (ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+    except (ValueError, KeyError, TypeError, zipfile.BadZipFile, MatReadError) as error:
         raise InputError(f"{path}: {' '.join(str(error).split())[:200]}") from error
     raise InputError(f"{path}: a matrix ends in {', '.join(TEXT)}, .xlsx, .npz or .mat")
 

@@ -91,8 +91,8 @@ class TextTable:
             raise self.bad(
                 row,
                 column,
-                f"neuron '{values[row].as_py()}' is not in {where} (so are {found.null_count} "
-                f"cells of this column); add what lacks there, or leave out these rows",
+                f"neuron '{values[row].as_py()}' is not in {where}; {found.null_count} cells of "
+                "this column name such neurons; add them there, or leave these rows out",
             )
         return np.asarray(found.to_numpy(zero_copy_only=False), dtype=np.int64)
 
