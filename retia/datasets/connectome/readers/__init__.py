@@ -1,0 +1,1 @@
+"""Read connectomes from tables, matrices, GraphML and published exports into one form."""
