@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from retia.datasets.assemble import Built, Step, write_dataset
+from retia.datasets.generated import find_note
 from retia.datasets.sources import LocalFile, fetch
 from retia.datasets.vessel.cleaning import clean
 from retia.datasets.vessel.graph import VesselGraph, crop, scale
@@ -14,7 +15,7 @@ from retia.datasets.vessel.labels import labels_of
 from retia.datasets.vessel.options import VesselOptions, check_options
 from retia.datasets.vessel.readers.voreen import read_voreen
 from retia.datasets.vessel.siblings import MAKERS, Job, Raw, locate_regions, node_labels
-from retia.datasets.vessel.synthetic import GENERATOR_FILE, generate_vessels, write_csv
+from retia.datasets.vessel.synthetic import generate_vessels, write_csv
 from retia.protocol.randomness import Randomness
 from retia.shards.canonical import sha256_file
 from retia.shards.errors import InputError
@@ -75,23 +76,18 @@ def _shown(report: dict[str, object]) -> str:
 
 
 def _check_source(source: GraphFile | Generator, options: VesselOptions) -> None:
-    if options.sealed and isinstance(source, CsvFiles) and (note := _generator_note(source)):
+    if options.sealed and isinstance(source, CsvFiles) and (note := find_note(*source.files)):
         raise InputError(
             f"{note} says that these tables were made from a seed, so anyone can make them again "
             "and read the answers off; build with --generate N instead, which draws from a secret"
         )
 
 
-def _generator_note(source: CsvFiles) -> Path | None:
-    beside = [path.parent / GENERATOR_FILE for path in (source.nodes, source.edges)]
-    return next((path for path in beside if path.is_file()), None)
-
-
 def _read(source: GraphFile | Generator, options: VesselOptions, secret: bytes | None) -> Raw:
     if isinstance(source, Generator):
         return _generate(source, options, secret)
     graph, parameters = read_source(source, options.voxel_size, options.workers)
-    synthetic = isinstance(source, CsvFiles) and _generator_note(source) is not None
+    synthetic = isinstance(source, CsvFiles) and find_note(*source.files) is not None
     license_ = options.license or (SYNTHETIC_LICENSE if synthetic else UNSTATED_LICENSE)
     files = [fetch(LocalFile(path, license_))[0] for path in source.files]
     return Raw(graph, tuple(file.as_source() for file in files), synthetic, parameters)
