@@ -91,7 +91,7 @@ def generate_connectome(
             **statistics.describe(cells, pairs, wiring),
             "pairs": joined.pairs,
             "gap_junctions": len(gaps),
-            "log_weight_explained": round(np.corrcoef(expected, np.log(weight))[0, 1] ** 2, 3),
+            "log_weight_explained": round(statistics.explained(np.log(weight), expected), 3),
         },
     )
 

@@ -28,7 +28,7 @@ class Closing:
 
     def propose(self, wanted: Counts) -> Ids:
         """(p, 2) pairs of any blocks."""
-        first = self._rng.integers(len(self._source), size=_draws(wanted))
+        first = _draw(len(self._source), wanted, self._rng)
         middle = self._target[first]
         step = (self._rng.random(len(first)) * self._degree[middle]).astype(np.int64)
         goes_on = self._degree[middle] > 0
@@ -47,7 +47,7 @@ class Mirroring:
 
     def propose(self, wanted: Counts) -> Ids:
         """(p, 2) pairs of any blocks."""
-        return self._image[self._rng.integers(len(self._image), size=_draws(wanted))]
+        return self._image[_draw(len(self._image), wanted, self._rng)]
 
 
 def closing_odds(lengths: Floats) -> Floats:
@@ -60,5 +60,7 @@ def closing_odds(lengths: Floats) -> Floats:
     return np.asarray(1 / (1 + lengths + lengths**2 / 3))
 
 
-def _draws(wanted: Counts) -> int:
-    return max(OVERDRAW * int(wanted.sum()), LEAST)
+def _draw(number: int, wanted: Counts, rng: np.random.Generator) -> Ids:
+    """Places among so many, some four times as many as are wanted; none of none."""
+    draws = max(OVERDRAW * int(wanted.sum()), LEAST) if number else 0
+    return rng.integers(max(number, 1), size=draws)

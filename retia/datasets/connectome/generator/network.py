@@ -6,7 +6,7 @@ import numpy as np
 
 from retia.datasets.connectome.generator.copies import Closing, Mirroring
 from retia.datasets.connectome.generator.dyads import Dyads, Flags
-from retia.datasets.connectome.generator.neurons import Ids, Neurons
+from retia.datasets.connectome.generator.neurons import Ids, Neurons, class_sizes
 from retia.datasets.connectome.generator.rule import DistanceRule
 from retia.datasets.connectome.generator.wiring import Budget, Wiring, apportion
 from retia.protocol.randomness import Randomness
@@ -69,7 +69,8 @@ def couple(neurons: Neurons, count: int, wiring: Wiring, randomness: Randomness)
         wiring.gap_length_um,
         randomness.stream("gap"),
     )
-    pairs = dyads.fill(rule.propose, apportion(count, np.diag(wiring.share)), ROUNDS)
+    others = np.maximum(class_sizes(neurons, wiring) - 1, 0)
+    pairs = dyads.fill(rule.propose, apportion(count, np.diag(others)), ROUNDS)
     _check_full(len(pairs), count)
     return _sorted(np.sort(pairs, axis=1))
 

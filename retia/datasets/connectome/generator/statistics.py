@@ -8,7 +8,7 @@ from scipy import sparse
 from retia.datasets.connectome.generator.dyads import Flags
 from retia.datasets.connectome.generator.neurons import Ids, Neurons
 from retia.datasets.connectome.generator.rule import distance
-from retia.datasets.connectome.generator.wiring import Wiring
+from retia.datasets.connectome.generator.wiring import Floats, Wiring
 from retia.protocol.pairs import contains
 
 ROWS = 20_000
@@ -39,6 +39,11 @@ def has_reverse(pairs: Ids, num_neurons: int) -> Flags:
     """(E,) whether the reverse of each connection is one too."""
     keys = np.sort(pairs[:, 0] * num_neurons + pairs[:, 1])
     return contains(keys, pairs[:, 1] * num_neurons + pairs[:, 0])
+
+
+def explained(values: Floats, expected: Floats) -> float:
+    """The share of the variance of (E,) values that their expectations explain."""
+    return float(1 - (values - expected).var() / max(values.var(), np.finfo(float).tiny))
 
 
 def triads(one_way: Ids, num_neurons: int) -> tuple[int, int, float]:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from retia.shards.errors import InputError
 
 MIN_NEURONS = 50
-MAX_FILLED = 0.25
+MAX_FILLED = 0.5
 SUM_TOLERANCE = 1e-6
 
 Floats = NDArray[np.float64]
@@ -112,7 +112,7 @@ def plan(num_connections: int, wiring: Wiring) -> Budget:
 
 
 def check_size(num_neurons: int, class_size: Counts, budget: Budget) -> None:
-    """Raises `InputError` where more than a quarter of the pairs of two classes would be joined."""
+    """Raises `InputError` where more than half of the pairs of some two classes would be joined."""
     directed = budget.drawn + budget.closed + budget.mirrored
     joined = directed + directed.T - np.diag(directed.diagonal())
     there = np.outer(class_size, class_size)
@@ -125,7 +125,7 @@ def check_size(num_neurons: int, class_size: Counts, budget: Budget) -> None:
         )
 
 
-def apportion(total: int, share: Floats) -> Counts:
+def apportion(total: int, share: Floats | Counts) -> Counts:
     """Whole numbers in proportion to `share`, of its shape, that add up to `total`.
 
     The largest remainders are rounded up.
@@ -147,6 +147,6 @@ def _mutual(connections: Counts, reciprocity: float) -> Counts:
         raise InputError(
             f"a reciprocity of {reciprocity} cannot be had; these blocks allow 0 to {most:.2f}"
         )
-    mutual = apportion(wanted, room.astype(np.float64))
+    mutual = apportion(wanted, room)
     upper = np.triu(mutual, 1)
     return np.asarray(np.diag(mutual.diagonal()) + (upper + 1) // 2 + (upper // 2).T)
