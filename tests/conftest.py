@@ -6,9 +6,13 @@ from pathlib import Path
 from typing import TypeVar
 
 import pytest
+from hypothesis import settings
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 NO_DATA = "test data is not here"
+
+settings.register_profile("retia", deadline=None)  # a busy machine is no failure
+settings.load_profile("retia")
 
 R = TypeVar("R", pytest.TestReport, pytest.CollectReport)
 

@@ -45,8 +45,8 @@ def register(app: typer.Typer) -> None:
     build.command("celegans")(build_celegans)
     build.command("vessel")(build_vessel)
     synth = typer.Typer(no_args_is_help=True, help="Generate a network's tables, from a seed.")
-    synth.callback()(lambda: None)
     synth.command("vessel")(synth_vessel)
+    synth.command("connectome")(synth_connectome)
     app.add_typer(build, name="build", rich_help_panel="Build")
     app.add_typer(synth, name="synth", rich_help_panel="Build")
     app.command("fetch", rich_help_panel="Build")(fetch)
@@ -230,6 +230,26 @@ def synth_vessel(
     from retia.datasets.vessel.synthetic import write_synthetic
 
     paths = [str(path) for path in write_synthetic(nodes, seed, out)]
+    print_json(paths) if as_json else print_line("\n".join(paths))
+
+
+def synth_connectome(
+    nodes: Annotated[int, typer.Option(help="Number of neurons.")],
+    out: Annotated[Path, typer.Option(help="Folder to write into.")],
+    edges: Annotated[
+        int | None,
+        typer.Option(
+            help="Number of chemical connections; 19.4 a neuron, as in FlyWire, or 2.8 % "
+            "of the pairs, as in the worm, whichever is less, by default."
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same connectome.")] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Generate a connectome: neurons.csv, connections.csv and gap.csv."""
+    from retia.datasets.connectome.synthetic import write_synthetic
+
+    paths = [str(path) for path in write_synthetic(nodes, edges, seed, out)]
     print_json(paths) if as_json else print_line("\n".join(paths))
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
+from retia.datasets.generated import find_note
 from retia.datasets.sources import LocalFile, RecordedArchive, fetch, find_source
 from retia.datasets.vessel.checkpoint import Traced, kept, place
 from retia.datasets.vessel.graph import VesselGraph, scale
@@ -22,7 +23,7 @@ from retia.datasets.vessel.labels import labels_of
 from retia.datasets.vessel.options import VesselOptions
 from retia.datasets.vessel.readers.archive import read_archive
 from retia.datasets.vessel.readers.voreen import read_voreen
-from retia.datasets.vessel.synthetic import GENERATOR_FILE, generate_vessels, write_csv
+from retia.datasets.vessel.synthetic import generate_vessels, write_csv
 from retia.protocol.randomness import Randomness
 from retia.shards.canonical import sha256_file
 from retia.shards.errors import InputError
@@ -75,20 +76,15 @@ def check_secrecy(source: VesselSource, options: VesselOptions) -> None:
             f"{source.name} is public: anyone can look the answers up, so its tasks are open; "
             "leave --sealed out"
         )
-    if isinstance(source, CsvFiles) and (note := _generator_note(source)):
+    if isinstance(source, CsvFiles) and (note := find_note(*source.files)):
         raise InputError(
             f"{note} says that these tables were made from a seed, so anyone can make them again "
             "and read the answers off; build with --generate N instead, which draws from a secret"
         )
 
 
-def _generator_note(source: CsvFiles) -> Path | None:
-    beside = [path.parent / GENERATOR_FILE for path in (source.nodes, source.edges)]
-    return next((path for path in beside if path.is_file()), None)
-
-
 def _read_files(source: GraphFile, options: VesselOptions, out: Path) -> Raw:
-    synthetic = isinstance(source, CsvFiles) and _generator_note(source) is not None
+    synthetic = isinstance(source, CsvFiles) and find_note(*source.files) is not None
     license_ = options.license or (SYNTHETIC_LICENSE if synthetic else UNSTATED_LICENSE)
     files = [fetch(LocalFile(path, license_))[0] for path in source.files]
 

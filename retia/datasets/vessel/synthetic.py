@@ -6,7 +6,6 @@ stage is a file of `retia.datasets.vessel.generator`.
 """
 
 import io
-import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -16,15 +15,14 @@ import pyarrow as pa
 import pyarrow.csv as csv
 from numpy.typing import NDArray
 
+from retia.datasets.generated import GENERATOR_FILE, write_note
 from retia.datasets.vessel.generator import anastomoses, growth, points, radii, shape, tables
 from retia.protocol.randomness import Randomness
 from retia.shards.errors import InputError
-from retia.shards.writer import write_atomically
 
 EDGES_PER_NODE = 1.51
 NODES_PER_INLET = 20_000
 MIN_NODES = 50
-GENERATOR_FILE = "generator.json"
 TRUTH_FILE = "truth.csv"
 DECIMALS = 3
 DIRT = tables.Dirt()
@@ -97,7 +95,6 @@ def write_synthetic(num_nodes: int, seed: int, out: Path) -> list[Path]:
     """
     made = generate_vessels(num_nodes, Randomness.from_seed(seed))
     note = {
-        "synthetic": True,
         "generator": "retia synth vessel",
         "nodes": num_nodes,
         "seed": seed,
@@ -105,7 +102,7 @@ def write_synthetic(num_nodes: int, seed: int, out: Path) -> list[Path]:
         "parameters": made.parameters,
         "note": "A generated network, not an image of tissue. Anyone can make it again.",
     }
-    write_atomically(out / GENERATOR_FILE, (json.dumps(note, indent=2) + "\n").encode())
+    write_note(out, note)
     contents = {"nodes.csv": made.nodes, "edges.csv": made.edges, TRUTH_FILE: made.truth}
     for name, table in contents.items():
         part = out / f".{name}.part"

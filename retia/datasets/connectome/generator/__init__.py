@@ -1,0 +1,1 @@
+"""How a connectome is generated, a stage a file."""
