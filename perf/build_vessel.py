@@ -1,9 +1,10 @@
-"""How the cost of a vessel build grows: generate, build both datasets, audit, at several sizes.
+"""How the cost of a vessel build grows: generate, build all three datasets, audit, at several sizes.
 
     python perf/build_vessel.py [NODES ...]
 
-Each step is the command a user would run, in a process of its own; seconds are wall time, memory is
-the peak resident size of that process.
+Each step is the command a user would run, in a process of its own, the audit of the three datasets
+one after the other; `line` is the line graph of all vessels alone, reading the tables not counted.
+Seconds are wall time, memory is the peak resident size of the process.
 """
 
 import os
@@ -20,7 +21,7 @@ SIZES = (100_000, 350_000, 1_000_000, 3_500_000)
 def main() -> None:
     """Print a row a size."""
     sizes = [int(word.replace("_", "")) for word in sys.argv[1:]] or SIZES
-    steps = "  ".join(f"{step + ' s':>8} {'GB':>5}" for step in ("synth", "build", "audit"))
+    steps = "  ".join(f"{step + ' s':>8} {'GB':>5}" for step in ("synth", "build", "audit", "line"))
     print(f"{'nodes':>10}  {steps}")
     for size in sizes:
         folder = Path(tempfile.mkdtemp(prefix="retia-perf-"))
@@ -36,11 +37,37 @@ def measure(size: int, folder: Path) -> list[tuple[float, float]]:
     tables = folder / "tables"
     store = folder / "store"
     given = ["--nodes", str(tables / "nodes.csv"), "--edges", str(tables / "edges.csv")]
-    return [
-        run("synth", "vessel", "--nodes", str(size), "--seed", "1", "--out", str(tables)),
-        run("build", "vessel", *given, "--name", "perf", "--out", str(store), "--workers", "2"),
-        run("audit", str(store / "perf-link" / "1.0.0")),
+    given += ["--junction-labels", str(tables / "truth.csv"), "--name", "perf"]
+    made = run("synth", "vessel", "--nodes", str(size), "--seed", "1", "--out", str(tables))
+    built = run("build", "vessel", *given, "--out", str(store), "--workers", "2")
+    audits = [
+        run("audit", str(store / f"perf-{sibling}" / "1.0.0"))
+        for sibling in ("link", "node", "junction")
     ]
+    audited = sum(seconds for seconds, _ in audits), max(peak for _, peak in audits)
+    return [made, built, audited, line(tables)]
+
+
+def line(tables: Path) -> tuple[float, float]:
+    """The line graph in a process of its own, which prints its seconds."""
+    command = [sys.executable, __file__, "--line", str(tables)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        seconds = float(process.stdout.read())
+        _, _, usage = os.wait4(process.pid, 0)
+    return seconds, usage.ru_maxrss / 2**20
+
+
+def time_line_graph(tables: Path) -> None:
+    """Print the seconds that the line graph takes."""
+    from retia.datasets.vessel.cleaning import clean
+    from retia.datasets.vessel.line_graph import line_graph
+    from retia.datasets.vessel.readers.voreen import read_voreen
+
+    graph, _ = clean(read_voreen(tables / "nodes.csv", tables / "edges.csv"))
+    start = time.monotonic()
+    line_graph(graph.ends, len(graph.node_id))
+    print(time.monotonic() - start)
 
 
 def run(*words: str) -> tuple[float, float]:
@@ -54,4 +81,4 @@ def run(*words: str) -> tuple[float, float]:
 
 
 if __name__ == "__main__":
-    main()
+    time_line_graph(Path(sys.argv[2])) if sys.argv[1:2] == ["--line"] else main()
