@@ -1,4 +1,4 @@
-"""How the cost of a vessel build grows: generate, build all three datasets, audit, at several sizes.
+"""How the cost of a vessel build grows: generate, build all datasets, audit, at several sizes.
 
     python perf/build_vessel.py [NODES ...]
 
