@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from retia.protocol.blocks import clear_of
 from retia.protocol.candidates import SMALL_GRAPH, Listing, list_dense, list_sparse
+from retia.protocol.groups import halve_groups
 from retia.protocol.pairs import LinkGraph, Pairs
 from retia.protocol.randomness import Randomness
 from retia.shards.errors import InputError
@@ -17,6 +19,7 @@ from retia.shards.manifest import CandidateSet, Measure, PartCounts, Split, Task
 
 SMALL_SPLITS = 10
 POOL_SHARE = 0.8
+WHOLE_PAIRS = ("pair", "homolog")
 
 Lister = Callable[[LinkGraph, Pairs, np.random.Generator, NDArray[np.bool_]], Listing]
 
@@ -65,7 +68,8 @@ def make_link_task(
     Where there are positions, items are disjoint pairs with `matched`, `box` and `uniform`
     negatives; else the sources' non-neighbours are listed whole, with `hard`, `matched` and
     `uniform` sets. Splits are drawn in `workers` threads; the result does not depend on them.
-    Raises `InputError` where the graph is too small or, without positions, too large.
+    Raises `InputError` where the graph is too small or, without positions, too large, and where a
+    graph with positions is to be split by groups.
     """
     spatial = graph.positions is not None
     if len(graph.hidden) < 10:
@@ -74,6 +78,10 @@ def make_link_task(
         raise InputError(
             f"a graph of {graph.num_nodes} nodes without positions needs sampled hard candidates; "
             f"up to {SMALL_GRAPH - 1} nodes are supported"
+        )
+    if spatial and graph.grouping is not None:
+        raise InputError(
+            f"task {name}: a split by groups lists all non-neighbours; give the graph no positions"
         )
     lister: Lister = list_sparse if spatial else list_dense
     splits = number_of_splits(graph.num_nodes)
@@ -98,15 +106,13 @@ def draw_parts(
 ) -> dict[str, tuple[Pairs, NDArray[np.bool_]]]:
     """The positives of the validation and the test part of a split, and the nodes of its pairs.
 
-    Hidden edges are halved or, where whole blocks are held out, the blocks are. Pooled: the halves
+    Hidden edges are halved, by whole groups where they have groups; where whole blocks are held
+    out, the blocks are. Pooled: the halves
     are the same for all splits, and a split draws 80 % of each, so that no split's public
     validation answers are another's test answers.
     """
     stream = randomness.stream("pools") if pooled else randomness.stream("parts", split)
-    blocks = graph.blocks
-    count = len(graph.hidden) if blocks is None else int(blocks.held_out.sum())
-    halves = np.array_split(stream.permutation(count), 2)
-    parts = [_part(graph, half) for half in halves]
+    parts = [_part(graph, half) for half in _halves(graph, stream)]
     if pooled:
         draw = randomness.stream("parts", split)
         parts = [
@@ -116,16 +122,29 @@ def draw_parts(
     return dict(zip(("valid", "test"), parts, strict=True))
 
 
+def _halves(graph: LinkGraph, rng: np.random.Generator) -> list[NDArray[np.int64]]:
+    """The places of two halves of the hidden edges or, with blocks, of the held-out blocks."""
+    if graph.grouping is not None:
+        return halve_groups(graph.grouping.hidden, rng)
+    blocks = graph.blocks
+    count = len(graph.hidden) if blocks is None else int(blocks.held_out.sum())
+    return np.array_split(rng.permutation(count), 2)
+
+
 def _part(graph: LinkGraph, half: NDArray[np.int64]) -> tuple[Pairs, NDArray[np.bool_]]:
     """The hidden edges of one half, of the edges or of the held-out blocks, and its nodes."""
     if graph.blocks is None:
-        return graph.hidden[half], np.ones(graph.num_nodes, dtype=bool)
+        among = graph.grouping.among if graph.grouping else None
+        everywhere = np.ones(graph.num_nodes, dtype=bool)
+        return graph.hidden[half], everywhere if among is None else among
     chosen = np.isin(graph.blocks.of_node, np.flatnonzero(graph.blocks.held_out)[half])
     return graph.hidden[chosen[graph.hidden[:, 0]]], chosen
 
 
 def _supervision(graph: LinkGraph, listings: dict[str, Listing]) -> NDArray[np.bool_]:
     """The (E,) mask of the visible edges to learn from."""
+    if graph.grouping is not None and graph.grouping.supervised is not None:
+        return graph.grouping.supervised
     if graph.blocks is None or graph.positions is None:
         return np.ones(len(graph.visible), dtype=bool)
     listed = np.unique(np.concatenate([listing.pairs for listing in listings.values()]))
@@ -168,9 +187,20 @@ def _task(
 
 
 def _split(graph: LinkGraph, made: list[SplitTables], sealed: bool) -> Split:
-    """How the parts were drawn; for blocks, what became of every edge in each split."""
+    """How the parts were drawn; for blocks, what became of every edge in each split.
+
+    In a directed relation `reverse` says whether the reverse of a hidden edge may be visible.
+    """
     edges = len(graph.visible) + len(graph.hidden)
-    shared = {"hidden": round(len(graph.hidden) / edges, 6), "pooled": sealed}
+    shared: dict[str, Any] = {"hidden": round(len(graph.hidden) / edges, 6), "pooled": sealed}
+    if graph.directed:
+        whole = graph.grouping is not None and graph.grouping.by in WHOLE_PAIRS
+        shared["reverse"] = "hidden" if whole else "visible"
+    if graph.grouping is not None:
+        grouping = graph.grouping
+        return Split(
+            scheme="grouped", parameters=shared | {"by": grouping.by} | grouping.parameters
+        )
     if graph.blocks is None:
         return Split(scheme="random", parameters=shared)
     context = int(graph.blocks.inside(graph.visible).sum())
