@@ -186,28 +186,32 @@ def _task(
     )
 
 
-def _split(graph: LinkGraph, made: list[SplitTables], sealed: bool) -> Split:
-    """How the parts were drawn; for blocks, what became of every edge in each split.
+def describe_split(graph: LinkGraph, sealed: bool) -> Split:
+    """How the hidden edges were drawn.
 
     In a directed relation `reverse` says whether the reverse of a hidden edge may be visible.
     """
     edges = len(graph.visible) + len(graph.hidden)
     shared: dict[str, Any] = {"hidden": round(len(graph.hidden) / edges, 6), "pooled": sealed}
+    grouping = graph.grouping
     if graph.directed:
-        whole = graph.grouping is not None and graph.grouping.by in WHOLE_PAIRS
+        whole = grouping is not None and grouping.by in WHOLE_PAIRS
         shared["reverse"] = "hidden" if whole else "visible"
-    if graph.grouping is not None:
-        grouping = graph.grouping
-        return Split(
-            scheme="grouped", parameters=shared | {"by": grouping.by} | grouping.parameters
-        )
-    if graph.blocks is None:
+    if grouping is None:
         return Split(scheme="random", parameters=shared)
+    return Split(scheme="grouped", parameters=shared | {"by": grouping.by} | grouping.parameters)
+
+
+def _split(graph: LinkGraph, made: list[SplitTables], sealed: bool) -> Split:
+    """How the parts were drawn; for blocks, what became of every edge in each split."""
+    drawn = describe_split(graph, sealed)
+    if graph.blocks is None:
+        return drawn
     context = int(graph.blocks.inside(graph.visible).sum())
     train = [int(split.supervised.sum()) for split in made]
     return Split(
         scheme="block",
-        parameters=shared
+        parameters=drawn.parameters
         | {
             "block_side": round(graph.blocks.side, 6),
             "buffer": round(graph.reach, 6),
@@ -247,7 +251,7 @@ def _tables(
         folder = f"tasks/{name}/{split}"
         public[f"{folder}/train"] = pair_table(visible[tables.supervised])
         for part, listing in tables.listings.items():
-            public[f"{folder}/{part}"] = _items(listing)
+            public[f"{folder}/{part}"] = item_table(listing.pairs)
             answers = hidden if sealed and part == "test" else public
             answers[f"{folder}/{part}-answers"] = _answers(listing)
             answers[f"{folder}/{part}-candidates"] = _candidates(listing)
@@ -259,9 +263,10 @@ def pair_table(pairs: Pairs) -> pa.Table:
     return pa.table({"src": _int32(pairs[:, 0]), "dst": _int32(pairs[:, 1])})
 
 
-def _items(listing: Listing) -> pa.Table:
-    items = pa.array(np.arange(len(listing.pairs), dtype=np.int32))
-    return pair_table(listing.pairs).add_column(0, "item", items)
+def item_table(pairs: Pairs) -> pa.Table:
+    """Pairs as a table of `item`, 0, 1, 2, ..., `src` and `dst`."""
+    items = pa.array(np.arange(len(pairs), dtype=np.int32))
+    return pair_table(pairs).add_column(0, "item", items)
 
 
 def _answers(listing: Listing) -> pa.Table:

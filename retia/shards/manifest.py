@@ -166,6 +166,8 @@ class Task(Model):
                 raise ValueError(f"measure {measure.key} names no candidate set of {self.name}")
         if self.type == "link" and (self.relation is None or not names):
             raise ValueError(f"link task {self.name} needs a relation and candidate sets")
+        if self.type == "edge-regression" and (self.relation is None or self.label is None):
+            raise ValueError(f"edge-regression task {self.name} needs a relation and its label")
         if self.type == "node" and (self.label is None or len(self.classes) < 2):
             raise ValueError(f"node task {self.name} needs a label and at least two classes")
         return self
@@ -282,7 +284,10 @@ class Manifest(Model):
             raise ValueError("a sealed task and a sealed commitment come together")
         for task in self.tasks:
             if task.relation is not None:
-                self.relation(task.relation)
+                relation = self.relation(task.relation)
+                names = {column.name for column in relation.columns}
+                if task.type == "edge-regression" and task.label not in names:
+                    raise ValueError(f"task {task.name}: {relation.name} has no '{task.label}'")
         return self
 
 
