@@ -7,8 +7,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from retia.protocol.audit import Finding, audit
+from retia.protocol.audit import audit
 from retia.protocol.evaluation import load_truth
+from retia.protocol.findings import Finding
 from retia.protocol.predictions import PARTS
 from retia.shards.errors import CheckError, IntegrityError
 from retia.shards.manifest import Column, Shard, Task

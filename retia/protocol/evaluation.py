@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retia.protocol.metrics import Floats, Ints, metric
-from retia.shards.errors import InputError
+from retia.shards.errors import InputError, NotFoundError
 from retia.shards.manifest import Measure, Part, Task
 from retia.shards.version import Version
 
@@ -54,6 +54,14 @@ def load_truth(version: Version, task_name: str, split: int, part: Part) -> Trut
     kind = np.float64 if task.type == "edge-regression" else np.int64
     labels = answers["label"].to_numpy().astype(kind)
     return Truth(task, items, labels, candidates)
+
+
+def find_truth(version: Version, task_name: str, split: int, part: Part) -> Truth | None:
+    """The answers of a part; none where they are sealed elsewhere."""
+    try:
+        return load_truth(version, task_name, split, part)
+    except NotFoundError:
+        return None
 
 
 def evaluate(truth: Truth, predictions: NDArray[Any]) -> dict[str, float]:

@@ -34,6 +34,10 @@ class Homologs:
     column: str = "homolog"
 
     def __post_init__(self) -> None:
+        if len(self.partner) and not -1 <= self.partner.min() <= self.partner.max() < len(
+            self.partner
+        ):
+            raise InputError(f"a homolog is no node; the nodes are 0 to {len(self.partner) - 1}")
         wrong = self.mirror[self.mirror] != np.arange(len(self.partner))
         if wrong.any():
             first = int(np.argmax(wrong))
@@ -41,6 +45,11 @@ class Homologs:
                 f"the homolog of node {first} is {self.partner[first]}, whose own is "
                 f"{self.partner[self.partner[first]]}; a grouped split needs mutual homologs"
             )
+
+    @property
+    def parameters(self) -> dict[str, str]:
+        """What a task says of its homologs."""
+        return {"by": "homolog", "column": self.column}
 
     @property
     def mirror(self) -> Ints:
@@ -73,6 +82,12 @@ class Hemispheres:
     column: str = "side"
     train: str = "left"
     held_out: str = "right"
+
+    @property
+    def parameters(self) -> dict[str, str]:
+        """What a task says of its sides."""
+        sides = {"train_side": self.train, "test_side": self.held_out}
+        return {"by": "hemisphere", "column": self.column} | sides
 
     def inside(self, pairs: Pairs, side: str) -> Mask:
         """(E,) whether both ends are on that side."""
@@ -115,9 +130,7 @@ def hide_by_homolog(
     """The (E,) mask of the edges to hide, an edge with its mirror and the reverses of both."""
     groups = homologs.of_pairs(pairs)
     hidden = hide_groups(groups, fraction, rng)
-    return hidden, Grouping(
-        "homolog", groups[hidden], homologs, parameters={"column": homologs.column}
-    )
+    return hidden, Grouping("homolog", groups[hidden], homologs, parameters=homologs.parameters)
 
 
 def hide_in_hemisphere(
@@ -135,7 +148,7 @@ def hide_in_hemisphere(
         np.arange(hidden.sum()),
         supervised=sides.inside(pairs[~hidden], sides.train),
         among=sides.side == sides.held_out,
-        parameters={"column": sides.column, "train": sides.train, "items": sides.held_out},
+        parameters=sides.parameters,
     )
 
 

@@ -67,13 +67,9 @@ def _split(shares: tuple[float, float], grouping: Homologs | Hemispheres | None)
     parameters: dict[str, Any] = {"train": train, "valid": valid}
     if grouping is None:
         return Split(scheme="random", parameters=parameters)
-    if isinstance(grouping, Homologs):
-        parameters |= {"by": "homolog", "column": grouping.column}
-    else:
-        parameters = {"train": round(train / (train + valid), 6), "by": "hemisphere"}
-        parameters |= {"column": grouping.column, "side": grouping.train}
-        parameters |= {"items": grouping.held_out}
-    return Split(scheme="grouped", parameters=parameters)
+    if isinstance(grouping, Hemispheres):
+        parameters = {"train": round(train / (train + valid), 6)}
+    return Split(scheme="grouped", parameters=parameters | grouping.parameters)
 
 
 def _draw_parts(

@@ -84,16 +84,17 @@ def walks(
 def svd(visible: Visible, *, relation: str, direction: str, dimensions: int) -> Floats:
     """(n, dimensions): singular vectors of the visible 0/1 adjacency times the root of their value.
 
-    Left vectors for `out`, right ones for `in`; `both` ignores the directions. The largest singular
+    Left vectors for `out`, right ones for `in`, so that the inner product of one node's `out` and
+    another's `in` approximates the edge between them; `both` ignores the directions. The largest
     values come first; see `_settled` for signs and for values that coincide.
     """
-    adjacency = _adjacency(visible, relation, direction)
+    adjacency = _adjacency(visible, relation, "both" if direction == "both" else "out")
     wanted = _wanted(visible, dimensions)
-    vectors, values, _ = svds(
-        adjacency, k=wanted + 1, v0=_start(visible), return_singular_vectors="u"
-    )
+    left, values, right = svds(adjacency, k=wanted + 1, v0=_start(visible))
     order = np.argsort(-values)
-    return _settled(vectors[:, order] * np.sqrt(values[order]), values[order], dimensions)
+    left, values, right = left[:, order], values[order], right[order].T
+    vectors = {"out": left, "both": left, "in": right}[direction] * np.sqrt(values)
+    return _settled(vectors, left, values, dimensions)
 
 
 def spectral(visible: Visible, *, relation: str, dimensions: int) -> Floats:
@@ -115,7 +116,7 @@ def spectral(visible: Visible, *, relation: str, dimensions: int) -> Floats:
     order = np.argsort(-values)[1:]
     result = np.zeros((visible.num_nodes, dimensions), dtype=np.float32)
     scaled = vectors[:, order] * np.sqrt(len(nodes))
-    result[nodes] = _settled(scaled, values[order], dimensions)
+    result[nodes] = _settled(scaled, scaled, values[order], dimensions)
     return result
 
 
@@ -185,17 +186,23 @@ def _wanted(visible: Visible, dimensions: int) -> int:
     return dimensions
 
 
-def _settled(vectors: NDArray[np.float64], values: NDArray[np.float64], dimensions: int) -> Floats:
+def _settled(
+    vectors: NDArray[np.float64],
+    signs: NDArray[np.float64],
+    values: NDArray[np.float64],
+    dimensions: int,
+) -> Floats:
     """The first vectors, each with the one sign that is the same on every machine.
 
-    The sign makes the first of its largest entries positive. A vector whose value coincides with a
-    neighbour's is any of a plane, and so is set to 0; one value more than wanted has to be given.
+    The sign makes the first of the largest entries of `signs` positive. A vector whose value
+    coincides with a neighbour's is any of a plane, and so is set to 0; one value more than wanted
+    has to be given.
     """
     gap = np.abs(np.diff(values)) / np.abs(values).max(initial=1e-300)
     apart = np.r_[True, gap > COINCIDING] & np.r_[gap > COINCIDING, True]
-    size = np.abs(vectors)
+    size = np.abs(signs)
     first = (size >= (1 - 1e-4) * size.max(axis=0)).argmax(axis=0)
-    sign = np.sign(vectors[first, np.arange(vectors.shape[1])])
+    sign = np.sign(signs[first, np.arange(signs.shape[1])])
     return np.asarray((vectors * sign * apart)[:, :dimensions], dtype=np.float32)
 
 

@@ -205,6 +205,16 @@ class Provenance(Model):
     synthetic: bool = False
 
 
+class Acceptance(Model):
+    """A probe of the audit that fails, and why the publisher publishes all the same."""
+
+    check: Line
+    subject: Line
+    reason: Annotated[
+        str, StringConstraints(min_length=1, max_length=300, pattern=r"^[^\x00-\x1f\x7f]*$")
+    ]
+
+
 class SealedManifest(Model):
     """The files that never leave the server, and the version they belong to."""
 
@@ -238,6 +248,7 @@ class Manifest(Model):
     tasks: tuple[Task, ...] = Field(max_length=20)
     shards: tuple[Shard, ...] = Field(max_length=20_000)
     provenance: Provenance
+    accepted: Annotated[tuple[Acceptance, ...], Field(max_length=100)] | None = None
     sealed_commitment: Sha256 | None = None
     created: datetime | None = None
     digest: Sha256 | None = None
