@@ -32,7 +32,7 @@ from retia.protocol.link_task import TaskTables, hide_edges, make_link_task
 from retia.protocol.node_task import make_node_task
 from retia.protocol.pairs import LinkGraph
 from retia.protocol.randomness import Randomness
-from retia.shards.manifest import Column, Source
+from retia.shards.manifest import Column, Measure, Source
 from retia.shards.version import Version
 
 N = 120
@@ -109,6 +109,7 @@ def toy_weights(
     columns: tuple[NodeColumn, ...] = (),
     sealed: bool = False,
     further: tuple[tuple[Column, np.ndarray], ...] = (),
+    primary: str = "spearman",
 ) -> Version:
     """The regression of a fifth of the chemical weights, on the whole graph."""
     pairs, size = chemical(), weights(chemical())
@@ -125,6 +126,9 @@ def toy_weights(
         randomness=RANDOMNESS,
         sealed=sealed,
     )
+    if primary != task.task.primary.metric:
+        measures = {"primary": Measure(metric=primary), "secondary": ()}
+        task = replace(task, task=task.task.model_copy(update=measures))
     values = ((WEIGHT, np.where(hidden, np.nan, size)), *further)
     relations = (EdgeColumns("chemical", True, pairs, values),)
     secret = {"secret": b"\x05" * 32} if sealed else {}
