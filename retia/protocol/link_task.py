@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -88,8 +88,14 @@ def make_link_task(
 
     def make_split(split: int) -> SplitTables:
         parts = draw_parts(graph, split, randomness, pooled=sealed and splits > 1)
+        known = {"valid": without_test_pool(graph, randomness)} if sealed and not spatial else {}
         listings = {
-            part: lister(graph, pairs, randomness.stream(name, "items", split, part), allowed)
+            part: lister(
+                known.get(part, graph),
+                pairs,
+                randomness.stream(name, "items", split, part),
+                allowed,
+            )
             for part, (pairs, allowed) in parts.items()
         }
         return SplitTables(listings, _supervision(graph, listings))
@@ -120,6 +126,16 @@ def draw_parts(
             for pairs, allowed in parts
         ]
     return dict(zip(("valid", "test"), parts, strict=True))
+
+
+def without_test_pool(graph: LinkGraph, randomness: Randomness) -> LinkGraph:
+    """The graph as the public validation answers of a sealed task may know it.
+
+    They tell of every non-neighbour of a source whether it is an edge; an edge of the test pool is
+    none to them.
+    """
+    valid, _ = _halves(graph, randomness.stream("pools"))
+    return replace(graph, hidden=graph.hidden[valid])
 
 
 def _halves(graph: LinkGraph, rng: np.random.Generator) -> list[NDArray[np.int64]]:
