@@ -7,8 +7,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from retia.protocol.audit import Finding, audit
+from retia.protocol.audit import audit
 from retia.protocol.evaluation import load_truth
+from retia.protocol.findings import Finding
 from retia.protocol.predictions import PARTS
 from retia.shards.errors import CheckError, IntegrityError
 from retia.shards.manifest import Column, Shard, Task
@@ -18,8 +19,10 @@ INDEX = (pa.int32(), pa.int64())
 ITEM = {"item": INDEX}
 PAIR = {"src": INDEX, "dst": INDEX}
 ANSWERS = {**ITEM, "label": (pa.int16(),)}
+VALUES = {**ITEM, "label": (pa.float32(),)}
 CANDIDATES = {"candidates": (pa.string(),), **ITEM, "group": (pa.int32(),)}
 LINK_TABLES = {"train": PAIR, "valid": {**ITEM, **PAIR}, "test": {**ITEM, **PAIR}}
+EDGE_TABLES = {**LINK_TABLES, "train": {**PAIR, "label": (pa.float32(),)}}
 NODE_TABLES = {"train": {"node": INDEX, "label": (pa.int16(),)}, "valid": ITEM, "test": ITEM}
 
 Schema = dict[str, tuple[pa.DataType, ...]]
@@ -69,9 +72,12 @@ def _schemas(version: Version) -> dict[str, Schema]:
 
 
 def _task_schemas(task: Task) -> dict[str, Schema]:
-    schemas: dict[str, Schema] = dict(LINK_TABLES if task.type == "link" else NODE_TABLES)
+    tables = {"link": LINK_TABLES, "edge-regression": EDGE_TABLES, "node": NODE_TABLES}
+    if task.type not in tables:
+        raise CheckError(f"task {task.name}: tasks of type {task.type} cannot be published yet")
+    schemas: dict[str, Schema] = dict(tables[task.type])
     for part in PARTS:
-        schemas[f"{part}-answers"] = ANSWERS
+        schemas[f"{part}-answers"] = VALUES if task.type == "edge-regression" else ANSWERS
         if task.candidates:
             schemas[f"{part}-candidates"] = CANDIDATES
     return schemas
@@ -118,6 +124,10 @@ def _split_problems(version: Version, task: Task, split: int) -> Iterator[str]:
             yield f"{where}: the answers are not those of the items"
         if table.num_rows != getattr(task.counts[split], part):
             yield f"{where}: {table.num_rows} items, the manifest says otherwise"
+        if task.type == "edge-regression":
+            if not np.isfinite(truth.labels).all():
+                yield f"{where}: a label is not finite"
+            continue
         highest = 1 if task.type == "link" else len(task.classes) - 1
         if len(truth.labels) and not 0 <= truth.labels.min() <= truth.labels.max() <= highest:
             yield f"{where}: a label is not between 0 and {highest}"

@@ -28,8 +28,8 @@ from retia.leaderboard.scoring import (
 )
 from retia.leaderboard.submissions import Meta, Upload, add_baseline, keep_scores
 from retia.leaderboard.tables import Publication, Submission
-from retia.protocol.audit import Finding
 from retia.protocol.baselines import mandatory_predictions
+from retia.protocol.findings import Finding
 from retia.shards.canonical import sha256_file
 from retia.shards.errors import CheckError, RetiaError
 from retia.shards.manifest import Manifest

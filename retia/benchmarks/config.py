@@ -90,7 +90,7 @@ def _check_fit(chosen: Model, task: Task, version: Version) -> None:
     if task.type not in chosen.tasks:
         raise InputError(
             f"model '{chosen.name}' is for {' and '.join(chosen.tasks)} tasks, and '{task.name}' "
-            f"of {where} is a {task.type} task; 'retia models' shows which fit"
+            f"of {where} is of type {task.type}; 'retia models' shows which fit"
         )
     spatial = node_positions(version) is not None
     if "positions" in chosen.needs and not spatial:

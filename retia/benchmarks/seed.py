@@ -135,7 +135,7 @@ def _measure(
 
 def _stored(task_type: str, values: NDArray[Any]) -> NDArray[Any]:
     """The values as the file holds them: what is measured here is what a server measures."""
-    return values.astype(np.float32 if task_type == "link" else np.int16)
+    return values.astype(np.int16 if task_type == "node" else np.float32)
 
 
 def _table(version: Version, job: SeedJob, split: int, values: Values) -> pa.Table:

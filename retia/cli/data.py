@@ -220,6 +220,9 @@ def _show(version: Version) -> None:
     if tasks:
         heads = ("name", "type", "on", "splits", "train", "valid", "test", "measured by", "secrecy")
         print_table("\nTasks", heads, tasks)
+    accepted = [(a.check, a.subject, a.reason) for a in manifest.accepted or ()]
+    if accepted:
+        print_table("\nAccepted findings of the audit", ("check", "on", "reason"), accepted)
     sources = [(s.uri, s.license, s.sha256[:12]) for s in manifest.provenance.sources]
     print_table("\nSources", ("from", "licence", "sha256"), sources)
 

@@ -17,6 +17,7 @@ from retia.protocol.recipes import Visible, compute
 from retia.shards.arrays import column_array
 from retia.shards.errors import InputError
 from retia.shards.manifest import (
+    Acceptance,
     Column,
     Line,
     Name,
@@ -84,6 +85,7 @@ class Dataset:
     origin: Origin
     homepage: str | None = None
     secret: bytes | None = None
+    accepted: tuple[Acceptance, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -238,6 +240,7 @@ def _header(dataset: Dataset) -> dict[str, Any]:
         "columns": tuple(node.column for node in dataset.columns),
         "tasks": tuple(task.task for task in dataset.tasks),
         "provenance": _provenance(dataset.origin),
+        "accepted": dataset.accepted or None,
     }
 
 

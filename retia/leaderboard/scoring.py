@@ -132,8 +132,9 @@ def _check_seeds(seeds: tuple[int, ...], task: Task, deterministic: bool) -> Non
 
 def _check_independence(predictions: Predictions, task: Task) -> None:
     seen: dict[tuple[int, bytes], int] = {}
+    ranked = task.type in ("link", "edge-regression")
     for seed in predictions.seeds:
-        key = (seed % task.num_splits, _order(predictions, seed, ranked=task.type == "link"))
+        key = (seed % task.num_splits, _order(predictions, seed, ranked))
         if key in seen:
             raise InputError(
                 f"predictions: seeds {seen[key]} and {seed} order the items alike; a method that "

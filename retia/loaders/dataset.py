@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Any
 from retia.loaders.cache import cached, fetch, verified
 from retia.loaders.client import Client
 from retia.loaders.frames import edge_frame, graph, node_frame
-from retia.loaders.splits import LinkSplit, NodeSplit, link_split, node_split, tensor
+from retia.loaders.splits import (
+    EdgeSplit,
+    LinkSplit,
+    NodeSplit,
+    edge_split,
+    link_split,
+    node_split,
+    tensor,
+)
 from retia.shards.arrays import edge_arrays, node_labels, node_matrix
 from retia.shards.errors import InputError, MissingExtraError, NotFoundError
 from retia.shards.manifest import Manifest, Task
@@ -88,7 +96,8 @@ class Dataset:
         of the first task; a further relation is `edge_index_NAME`, `edge_attr_NAME`, a `-` in its
         name written `_`. Undirected edges stand in both directions. `x` (n, F) are the feature
         columns, `pos` (n, 2 or 3) the positions, `y` (n,) the public labels of the first node task,
-        -1 where a label is hidden or absent.
+        -1 where a label is hidden or absent; those of a further one are `y_NAME`. A hidden weight
+        of an edge-regression task is NaN.
         """
         try:
             from torch_geometric.data import Data
@@ -106,7 +115,7 @@ class Dataset:
                 data[name] = tensor(array)
         return data
 
-    def split(self, task: str | None = None, index: int = 0) -> LinkSplit | NodeSplit:
+    def split(self, task: str | None = None, index: int = 0) -> LinkSplit | EdgeSplit | NodeSplit:
         """Split `index` of a task, by default of the only one; seed i uses split i modulo their
         number.
         """
@@ -118,6 +127,8 @@ class Dataset:
             )
         if chosen.type == "link":
             return link_split(self.version, chosen, index)
+        if chosen.type == "edge-regression":
+            return edge_split(self.version, chosen, index)
         if chosen.type == "node":
             return node_split(self.version, chosen, index)
         raise InputError(f"tasks of type {chosen.type} cannot be loaded as tensors yet")
@@ -137,4 +148,7 @@ class Dataset:
 
     def _labels(self) -> dict[str, Any]:
         tasks = [task for task in self.tasks if task.type == "node"]
-        return {"y": node_labels(self.version, tasks[0])} if tasks else {}
+        names = ["y", *(f"y_{task.name.replace('-', '_')}" for task in tasks[1:])]
+        return {
+            name: node_labels(self.version, task) for name, task in zip(names, tasks, strict=False)
+        }

@@ -43,6 +43,23 @@ class LinkSplit:
 
 
 @dataclass(frozen=True)
+class EdgeSplit:
+    """A split of an edge-regression task: edges (2, rows) int64, and their labels float32.
+
+    No test labels where the task is sealed.
+    """
+
+    train_edge: "Tensor"
+    train_label: "Tensor"
+    valid_item: "Tensor"
+    valid_edge: "Tensor"
+    valid_label: "Tensor"
+    test_item: "Tensor"
+    test_edge: "Tensor"
+    test_label: "Tensor | None"
+
+
+@dataclass(frozen=True)
 class NodeSplit:
     """A split of a node task: nodes and their classes, int64; no test labels where it is sealed."""
 
@@ -69,6 +86,24 @@ def link_split(version: Version, task: Task, index: int) -> LinkSplit:
         test_pairs=tensor(test.pairs),
         test_labels=tensor(known.label) if known else None,
         test_candidates=_candidates(known) if known else None,
+    )
+
+
+def edge_split(version: Version, task: Task, index: int) -> EdgeSplit:
+    """Read a split of an edge-regression task. Sealed answers are not read."""
+    train = version.task_table(task.name, index, "train")
+    valid, test = (pair_items(version, task.name, index, part) for part in ("valid", "test"))
+    answers = version.answers(task.name, index, "valid")
+    known = version.answers(task.name, index, "test") if task.secrecy == "open" else None
+    return EdgeSplit(
+        train_edge=tensor(pairs(train)),
+        train_label=tensor(train["label"].to_numpy()),
+        valid_item=tensor(valid.item),
+        valid_edge=tensor(valid.pairs),
+        valid_label=tensor(answers["label"].to_numpy()),
+        test_item=tensor(test.item),
+        test_edge=tensor(test.pairs),
+        test_label=None if known is None else tensor(known["label"].to_numpy()),
     )
 
 

@@ -1,7 +1,8 @@
 """Baselines that need no training loop: the mandatory rows of every leaderboard.
 
 Links: degree (preferential attachment), common neighbours, Adamic-Adar (Adamic and Adar 2003) and,
-where there are positions, distance. Nodes: the majority class, and logistic regression on the
+where there are positions, distance. Weights of edges: the mean of the training weights, and least
+squares on the degrees of both ends. Nodes: the majority class, and logistic regression on the
 features without any edge.
 """
 
@@ -95,6 +96,34 @@ def node_features(version: Version) -> Floats | None:
     return np.where(np.isnan(features), mean, features)
 
 
+def mean_label(version: Version, task: str, split: int, src: Ints, dst: Ints) -> Floats:
+    """The mean of the training labels, for every edge."""
+    labels = version.task_table(task, split, "train")["label"].to_numpy()
+    return np.full(len(src), labels.mean(dtype=np.float64))
+
+
+def degree_regression(version: Version, task: str, split: int, src: Ints, dst: Ints) -> Floats:
+    """Least squares on log(1 + degree) of both ends: out and in, or the lower and the higher."""
+    adjacency = visible_adjacency(version, task)
+    directed = version.manifest.relation(str(version.manifest.task(task).relation)).directed
+    out, into = np.log1p(adjacency.sum(axis=1)), np.log1p(adjacency.sum(axis=0))
+
+    def design(src: Ints, dst: Ints) -> Floats:
+        ends = np.stack([out[src], into[dst]])
+        return np.stack([np.ones(len(src)), *(ends if directed else np.sort(ends, axis=0))], axis=1)
+
+    train = version.task_table(task, split, "train")
+    known = design(train["src"].to_numpy(), train["dst"].to_numpy())
+    weights, *_ = np.linalg.lstsq(known, train["label"].to_numpy().astype(np.float64))
+    return np.asarray(design(src, dst) @ weights)
+
+
+EDGE_BASELINES: dict[str, Callable[[Version, str, int, Ints, Ints], Floats]] = {
+    "mean": mean_label,
+    "degree-regression": degree_regression,
+}
+
+
 def majority(version: Version, task: str, split: int) -> NDArray[np.int64]:
     """The commonest training class, for every node."""
     labels = version.task_table(task, split, "train")["label"].to_numpy()
@@ -131,6 +160,8 @@ def mandatory_predictions(version: Version, task_name: str) -> dict[str, pa.Tabl
         names = ["degree", "common-neighbours"]
         names += ["distance"] if node_positions(version) is not None else []
         return {name: _link_predictions(version, task_name, name) for name in names}
+    if task.type == "edge-regression":
+        return {name: _edge_predictions(version, task_name, name) for name in EDGE_BASELINES}
     names = ["majority"] + (["features-only"] if node_features(version) is not None else [])
     return {name: _node_predictions(version, task_name, name) for name in names}
 
@@ -143,6 +174,17 @@ def _link_predictions(version: Version, task: str, name: str) -> pa.Table:
             src, dst = rows["src"].to_numpy(), rows["dst"].to_numpy()
             scores = link_scores(name, version, task, src, dst)
             tables.append(_part_table(split, part, rows["item"], "score", scores))
+    return pa.concat_tables(tables)
+
+
+def _edge_predictions(version: Version, task: str, name: str) -> pa.Table:
+    tables = []
+    for split in range(version.manifest.task(task).num_splits):
+        for part in PARTS:
+            rows = version.task_table(task, split, part)
+            src, dst = rows["src"].to_numpy(), rows["dst"].to_numpy()
+            values = EDGE_BASELINES[name](version, task, split, src, dst)
+            tables.append(_part_table(split, part, rows["item"], "pred", values))
     return pa.concat_tables(tables)
 
 

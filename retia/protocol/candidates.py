@@ -1,9 +1,11 @@
 """List the items of a part: positives and all candidate sets, shuffled, a pair once.
 
 The list must not give itself away. On a small graph without positions it holds all non-neighbours
-of every source that has a positive, so every source's rows look alike. On a spatial graph the
-listed pairs share no node, so no node's number of rows tells anything; groups of `hard` candidates
-lie on other nodes, and share their source alone, or all of their targets.
+of every source that has a positive, or of some of these sources where that would be too many: so
+every source's rows look alike. In a grouped split a pair that a visible edge of its group settles
+is not listed. On a spatial graph the listed pairs share no node, so no node's number of rows tells
+anything; groups of `hard` candidates lie on other nodes, and share their source alone, or all of
+their targets.
 """
 
 from dataclasses import dataclass
@@ -24,7 +26,8 @@ from retia.shards.manifest import CandidateSet
 MAX_POSITIVES = 125_000  # with three negatives each: 500,000 items a part
 MAX_GROUPS = 4_900  # of 101 items: as many again
 SMALL_GRAPH = 5_000
-MAX_DENSE = 75_000  # items of a part: with the others under 2 million in ten splits
+MAX_DENSE = 100_000  # items of a part of a small graph: 2 million in ten splits
+MAX_WHOLE = 75_000  # of them where there are other items too
 NODES_PER_SOURCE = 16
 NODES_PER_GROUP = 256
 NODES_PER_POSITIVE = 16
@@ -56,14 +59,20 @@ def list_dense(
 ) -> Listing:
     """All non-neighbours of the positives' sources, with the sets `hard`, `matched`, `uniform`.
 
-    Targets are the nodes of the (n,) mask `allowed`.
+    Targets are the nodes of the (n,) mask `allowed`. Sources are drawn where all would list more
+    than `MAX_DENSE` pairs. No negative is of the group of another part's edge.
     """
     directed = positives if graph.directed else rng.permuted(positives, axis=1)
     sources = np.unique(directed[:, 0])
     targets = np.flatnonzero(allowed)
+    if len(sources) * len(targets) > MAX_DENSE:
+        most = max(MAX_DENSE // len(targets), 1)
+        sources = np.sort(rng.choice(sources, size=most, replace=False))
+        directed = directed[np.isin(directed[:, 0], sources)]
     rows = np.column_stack([np.repeat(sources, len(targets)), np.tile(targets, len(sources))])
     visible = np.sort(graph.keys(graph.visible))
     rows = rows[(rows[:, 0] != rows[:, 1]) & ~contains(visible, graph.keys(rows))]
+    rows = rows[~graph.is_tied(rows, visible)]
     keys, first = np.unique(graph.keys(rows), return_index=True)
     shuffle = rng.permutation(len(keys))
     place = np.empty(len(keys), dtype=np.int64)
@@ -74,8 +83,10 @@ def list_dense(
     wanted = directed[:, 0] * graph.num_nodes + directed[:, 1]
     row_keys = rows[:, 0] * graph.num_nodes + rows[:, 1]
     is_positive = contains(np.sort(wanted), row_keys)
-    negative_rows = np.flatnonzero(~is_edge)
-    hard = np.flatnonzero(is_positive | ~is_edge)
+    others = np.setdiff1d(graph.keys(graph.hidden), graph.keys(positives))
+    is_negative = ~is_edge & ~graph.is_tied(rows, others)
+    negative_rows = np.flatnonzero(is_negative)
+    hard = np.flatnonzero(is_positive | is_negative)
     matched, found = _matched_rows(graph, rows, negative_rows, directed, rng)
     positive_item = item[np.searchsorted(row_keys, wanted)]
     count = min(len(negative_rows), UNIFORM_PER_POSITIVE * len(directed))
@@ -162,7 +173,7 @@ def _groups(
 ) -> HardGroups:
     free = int(nodes.free.sum())
     if graph.num_nodes < SMALL_GRAPH:
-        count = min(free // NODES_PER_SOURCE, MAX_DENSE // max(free, 1))
+        count = min(free // NODES_PER_SOURCE, MAX_WHOLE // max(free, 1))
         return whole_groups(graph, positives, count, nodes.free, rng)
     count = min(free // NODES_PER_GROUP, MAX_GROUPS)
     return hard_groups(graph, positives, count, nodes.free, rng)

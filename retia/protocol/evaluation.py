@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retia.protocol.metrics import Floats, Ints, metric
-from retia.shards.errors import InputError
+from retia.shards.errors import InputError, NotFoundError
 from retia.shards.manifest import Measure, Part, Task
 from retia.shards.version import Version
 
@@ -26,11 +26,14 @@ class Members:
 
 @dataclass(frozen=True)
 class Truth:
-    """The answers of one part: item ids in ascending order, labels, candidate sets."""
+    """The answers of one part: item ids in ascending order, labels, candidate sets.
+
+    Labels are int64, or float64 in an edge-regression task.
+    """
 
     task: Task
     items: NDArray[np.int64]
-    labels: NDArray[np.int64]
+    labels: NDArray[Any]
     candidates: dict[str, Members]
 
 
@@ -48,20 +51,34 @@ def load_truth(version: Version, task_name: str, split: int, part: Part) -> Trut
         for candidate_set in task.candidates:
             chosen = names == candidate_set.name
             candidates[candidate_set.name] = Members(position[chosen], group[chosen])
-    labels = answers["label"].to_numpy().astype(np.int64)
+    kind = np.float64 if task.type == "edge-regression" else np.int64
+    labels = answers["label"].to_numpy().astype(kind)
     return Truth(task, items, labels, candidates)
+
+
+def find_truth(version: Version, task_name: str, split: int, part: Part) -> Truth | None:
+    """The answers of a part; none where they are sealed elsewhere."""
+    try:
+        return load_truth(version, task_name, split, part)
+    except NotFoundError:
+        return None
 
 
 def evaluate(truth: Truth, predictions: NDArray[Any]) -> dict[str, float]:
     """Every measure of the task, by its key.
 
     `predictions` are aligned with `truth.items`: one score an item for a link task, one class
-    index an item for a node task.
+    index an item for a node task, one value an item for an edge-regression task.
     """
     if predictions.shape != truth.items.shape:
         raise InputError(f"{predictions.shape} predictions for {truth.items.shape} items")
     if truth.task.type == "link":
         return {m.key: _link_measure(truth, predictions, m) for m in truth.task.measures}
+    if truth.task.type == "edge-regression":
+        return {
+            m.key: metric(m.metric, "values").function(truth.labels, predictions)
+            for m in truth.task.measures
+        }
     return {m.key: _node_measure(truth, predictions, m) for m in truth.task.measures}
 
 

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from retia.protocol.blocks import clear_of
 from retia.protocol.candidates import SMALL_GRAPH, Listing, list_dense, list_sparse
+from retia.protocol.groups import halve_groups
 from retia.protocol.pairs import LinkGraph, Pairs
 from retia.protocol.randomness import Randomness
 from retia.shards.errors import InputError
@@ -17,6 +19,7 @@ from retia.shards.manifest import CandidateSet, Measure, PartCounts, Split, Task
 
 SMALL_SPLITS = 10
 POOL_SHARE = 0.8
+WHOLE_PAIRS = ("pair", "homolog")
 
 Lister = Callable[[LinkGraph, Pairs, np.random.Generator, NDArray[np.bool_]], Listing]
 
@@ -65,7 +68,8 @@ def make_link_task(
     Where there are positions, items are disjoint pairs with `matched`, `box` and `uniform`
     negatives; else the sources' non-neighbours are listed whole, with `hard`, `matched` and
     `uniform` sets. Splits are drawn in `workers` threads; the result does not depend on them.
-    Raises `InputError` where the graph is too small or, without positions, too large.
+    Raises `InputError` where the graph is too small or, without positions, too large, and where a
+    graph with positions is to be split by groups.
     """
     spatial = graph.positions is not None
     if len(graph.hidden) < 10:
@@ -75,13 +79,24 @@ def make_link_task(
             f"a graph of {graph.num_nodes} nodes without positions needs sampled hard candidates; "
             f"up to {SMALL_GRAPH - 1} nodes are supported"
         )
+    if spatial and graph.grouping is not None:
+        raise InputError(
+            f"task {name}: a split by groups lists all non-neighbours; give the graph no positions"
+        )
     lister: Lister = list_sparse if spatial else list_dense
     splits = number_of_splits(graph.num_nodes)
 
     def make_split(split: int) -> SplitTables:
-        parts = draw_parts(graph, split, randomness, pooled=sealed and splits > 1)
+        pooled = sealed and splits > 1
+        parts = draw_parts(graph, split, randomness, pooled=pooled)
+        known = {"valid": without_test_pool(graph, randomness)} if pooled else {}
         listings = {
-            part: lister(graph, pairs, randomness.stream(name, "items", split, part), allowed)
+            part: lister(
+                known.get(part, graph),
+                pairs,
+                randomness.stream(name, "items", split, part),
+                allowed,
+            )
             for part, (pairs, allowed) in parts.items()
         }
         return SplitTables(listings, _supervision(graph, listings))
@@ -98,15 +113,12 @@ def draw_parts(
 ) -> dict[str, tuple[Pairs, NDArray[np.bool_]]]:
     """The positives of the validation and the test part of a split, and the nodes of its pairs.
 
-    Hidden edges are halved or, where whole blocks are held out, the blocks are. Pooled: the halves
-    are the same for all splits, and a split draws 80 % of each, so that no split's public
-    validation answers are another's test answers.
+    Hidden edges are halved, by whole groups where they have groups; where whole blocks are held
+    out, the blocks are. Pooled: the halves are the same for all splits, and a split draws 80 % of
+    each, so that no split's public validation answers are another's test answers.
     """
     stream = randomness.stream("pools") if pooled else randomness.stream("parts", split)
-    blocks = graph.blocks
-    count = len(graph.hidden) if blocks is None else int(blocks.held_out.sum())
-    halves = np.array_split(stream.permutation(count), 2)
-    parts = [_part(graph, half) for half in halves]
+    parts = [_part(graph, half) for half in _halves(graph, stream)]
     if pooled:
         draw = randomness.stream("parts", split)
         parts = [
@@ -116,16 +128,39 @@ def draw_parts(
     return dict(zip(("valid", "test"), parts, strict=True))
 
 
+def without_test_pool(graph: LinkGraph, randomness: Randomness) -> LinkGraph:
+    """The graph as the public validation answers of a sealed task may know it.
+
+    They tell of every non-neighbour of a source whether it is an edge; an edge of the test pool is
+    none to them.
+    """
+    valid, _ = _halves(graph, randomness.stream("pools"))
+    return replace(graph, hidden=_part(graph, valid)[0])
+
+
+def _halves(graph: LinkGraph, rng: np.random.Generator) -> list[NDArray[np.int64]]:
+    """The places of two halves of the hidden edges or, with blocks, of the held-out blocks."""
+    if graph.grouping is not None:
+        return halve_groups(graph.grouping.hidden, rng)
+    blocks = graph.blocks
+    count = len(graph.hidden) if blocks is None else int(blocks.held_out.sum())
+    return np.array_split(rng.permutation(count), 2)
+
+
 def _part(graph: LinkGraph, half: NDArray[np.int64]) -> tuple[Pairs, NDArray[np.bool_]]:
     """The hidden edges of one half, of the edges or of the held-out blocks, and its nodes."""
     if graph.blocks is None:
-        return graph.hidden[half], np.ones(graph.num_nodes, dtype=bool)
+        among = graph.grouping.among if graph.grouping else None
+        everywhere = np.ones(graph.num_nodes, dtype=bool)
+        return graph.hidden[half], everywhere if among is None else among
     chosen = np.isin(graph.blocks.of_node, np.flatnonzero(graph.blocks.held_out)[half])
     return graph.hidden[chosen[graph.hidden[:, 0]]], chosen
 
 
 def _supervision(graph: LinkGraph, listings: dict[str, Listing]) -> NDArray[np.bool_]:
     """The (E,) mask of the visible edges to learn from."""
+    if graph.grouping is not None and graph.grouping.supervised is not None:
+        return graph.grouping.supervised
     if graph.blocks is None or graph.positions is None:
         return np.ones(len(graph.visible), dtype=bool)
     listed = np.unique(np.concatenate([listing.pairs for listing in listings.values()]))
@@ -167,17 +202,32 @@ def _task(
     )
 
 
+def describe_split(graph: LinkGraph, sealed: bool) -> Split:
+    """How the hidden edges were drawn.
+
+    In a directed relation `reverse` says whether the reverse of a hidden edge may be visible.
+    """
+    edges = len(graph.visible) + len(graph.hidden)
+    shared: dict[str, Any] = {"hidden": round(len(graph.hidden) / edges, 6), "pooled": sealed}
+    grouping = graph.grouping
+    if graph.directed:
+        whole = grouping is not None and grouping.by in WHOLE_PAIRS
+        shared["reverse"] = "hidden" if whole else "visible"
+    if grouping is None:
+        return Split(scheme="random", parameters=shared)
+    return Split(scheme="grouped", parameters=shared | {"by": grouping.by} | grouping.parameters)
+
+
 def _split(graph: LinkGraph, made: list[SplitTables], sealed: bool) -> Split:
     """How the parts were drawn; for blocks, what became of every edge in each split."""
-    edges = len(graph.visible) + len(graph.hidden)
-    shared = {"hidden": round(len(graph.hidden) / edges, 6), "pooled": sealed}
+    drawn = describe_split(graph, sealed)
     if graph.blocks is None:
-        return Split(scheme="random", parameters=shared)
+        return drawn
     context = int(graph.blocks.inside(graph.visible).sum())
     train = [int(split.supervised.sum()) for split in made]
     return Split(
         scheme="block",
-        parameters=shared
+        parameters=drawn.parameters
         | {
             "block_side": round(graph.blocks.side, 6),
             "buffer": round(graph.reach, 6),
@@ -217,7 +267,7 @@ def _tables(
         folder = f"tasks/{name}/{split}"
         public[f"{folder}/train"] = pair_table(visible[tables.supervised])
         for part, listing in tables.listings.items():
-            public[f"{folder}/{part}"] = _items(listing)
+            public[f"{folder}/{part}"] = item_table(listing.pairs)
             answers = hidden if sealed and part == "test" else public
             answers[f"{folder}/{part}-answers"] = _answers(listing)
             answers[f"{folder}/{part}-candidates"] = _candidates(listing)
@@ -229,9 +279,10 @@ def pair_table(pairs: Pairs) -> pa.Table:
     return pa.table({"src": _int32(pairs[:, 0]), "dst": _int32(pairs[:, 1])})
 
 
-def _items(listing: Listing) -> pa.Table:
-    items = pa.array(np.arange(len(listing.pairs), dtype=np.int32))
-    return pair_table(listing.pairs).add_column(0, "item", items)
+def item_table(pairs: Pairs) -> pa.Table:
+    """Pairs as a table of `item`, 0, 1, 2, ..., `src` and `dst`."""
+    items = pa.array(np.arange(len(pairs), dtype=np.int32))
+    return pair_table(pairs).add_column(0, "item", items)
 
 
 def _answers(listing: Listing) -> pa.Table:

@@ -16,7 +16,7 @@ from retia.shards.errors import InputError, NotFoundError
 
 Floats = NDArray[np.floating[Any]]
 Ints = NDArray[np.integer[Any]]
-InputKind = Literal["scores", "ranks", "classes"]
+InputKind = Literal["scores", "ranks", "classes", "values"]
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,7 @@ class Metric:
     `scores`: (positive scores (P,), negative scores (N,)), ungrouped.
     `ranks`: (ranks of the positives among their own negatives (P,), smallest group size).
     `classes`: (true classes (n,), predicted classes (n,), number of classes).
+    `values`: (true values (n,), predicted values (n,)).
     """
 
     name: str
@@ -112,6 +113,31 @@ def macro_f1(truth: Ints, predicted: Ints, num_classes: int) -> float:
     return float((2 * np.diag(confusion)[present] / total[present]).mean())
 
 
+def mean_absolute_error(truth: Floats, predicted: Floats) -> float:
+    """The mean absolute difference, in the unit of the label."""
+    _need_values(truth, predicted, 1)
+    return float(np.abs(truth - predicted).mean())
+
+
+def r2(truth: Floats, predicted: Floats) -> float:
+    """1 - the squared error over that of the true mean; 1 or 0 where the truth is constant."""
+    _need_values(truth, predicted, 2)
+    error = float(((truth - predicted) ** 2).sum())
+    spread = float(((truth - truth.mean()) ** 2).sum())
+    if spread == 0:
+        return float(error == 0)
+    return 1 - error / spread
+
+
+def spearman(truth: Floats, predicted: Floats) -> float:
+    """Spearman's rank correlation, ties at their mean rank; 0 where either side is constant."""
+    _need_values(truth, predicted, 2)
+    ranks = np.stack([rankdata(truth), rankdata(predicted)])
+    ranks -= ranks.mean(axis=1, keepdims=True)
+    length = np.linalg.norm(ranks, axis=1)
+    return float(ranks[0] @ ranks[1] / length.prod()) if length.all() else 0.0
+
+
 def _confusion(truth: Ints, predicted: Ints, num_classes: int) -> NDArray[np.int64]:
     flat = np.bincount(truth.astype(np.int64) * num_classes + predicted, minlength=num_classes**2)
     return flat.reshape(num_classes, num_classes)
@@ -122,6 +148,13 @@ def _need(positive: Floats, negative: Floats) -> None:
         raise InputError("a metric of scores needs at least one positive and one negative")
     if not (np.isfinite(positive).all() and np.isfinite(negative).all()):
         raise InputError("a score is not finite")
+
+
+def _need_values(truth: Floats, predicted: Floats, least: int) -> None:
+    if len(truth) < least:
+        raise InputError(f"a metric of values needs at least {least} of them")
+    if not (np.isfinite(truth).all() and np.isfinite(predicted).all()):
+        raise InputError("a value is not finite")
 
 
 def _hits(k: int) -> list[Metric]:
@@ -140,6 +173,9 @@ _METRICS = [
     Metric("accuracy", "classes", "share of right classes", accuracy),
     Metric("balanced-accuracy", "classes", "mean recall over the classes", balanced_accuracy),
     Metric("macro-f1", "classes", "mean F1 over the classes", macro_f1),
+    Metric("spearman", "values", "rank correlation, 0 if constant", spearman),
+    Metric("r2", "values", "share of the variance explained", r2),
+    Metric("mae", "values", "mean absolute error", mean_absolute_error, higher_is_better=False),
 ]
 
 REGISTRY: dict[tuple[str, InputKind], Metric] = {

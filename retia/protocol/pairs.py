@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retia.protocol.blocks import Blocks
+from retia.protocol.groups import Grouping
 
 Pairs = NDArray[np.int64]
 
@@ -16,7 +17,8 @@ class LinkGraph:
     """A graph whose edges are visible or hidden.
 
     `visible` (E, 2) and `hidden` (H, 2) are int64 pairs without self-loops or duplicates, src < dst
-    where undirected; `positions` (n, d) float64, or none; `blocks` where whole blocks are held out.
+    where undirected; `positions` (n, d) float64, or none; `blocks` where whole blocks are held out,
+    `grouping` where edges are hidden by groups.
     """
 
     num_nodes: int
@@ -25,6 +27,7 @@ class LinkGraph:
     hidden: Pairs
     positions: NDArray[np.float64] | None = None
     blocks: Blocks | None = None
+    grouping: Grouping | None = None
 
     @cached_property
     def known(self) -> NDArray[np.int64]:
@@ -53,6 +56,16 @@ class LinkGraph:
     def is_edge(self, pairs: Pairs) -> NDArray[np.bool_]:
         """Whether each pair is an edge, visible or hidden."""
         return contains(self.known, self.keys(pairs))
+
+    def is_tied(self, pairs: Pairs, edges: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Whether an edge of these sorted keys is of a pair's group, and so settles the pair.
+
+        A pair whose reverse is visible is no hidden edge where pairs are hidden whole.
+        """
+        tied = np.zeros(len(pairs), dtype=bool)
+        for image in self.grouping.images(pairs) if self.grouping else ():
+            tied |= contains(edges, self.keys(image))
+        return tied
 
     def distance(self, pairs: Pairs) -> NDArray[np.float64]:
         """The Euclidean distance of each pair, in the unit of the positions."""

@@ -1,8 +1,9 @@
 """The form of predictions, and the check that they are whole.
 
 A Parquet table with the columns `seed`, `part` (`valid` or `test`), `item`, then `score` for a
-link task, or `pred` (a class index) or one column a class (`class_0`, `class_1`, ...) for a node
-task. For every seed, every item of both parts stands exactly once.
+link task, `pred` (a value) for an edge-regression task, or for a node task `pred` (a class index)
+or one column a class (`class_0`, `class_1`, ...). For every seed, every item of both parts stands
+exactly once.
 """
 
 from dataclasses import dataclass
@@ -31,6 +32,8 @@ def value_columns(task: Task, names: list[str]) -> list[str]:
     """The columns that hold the predictions of this task, in order."""
     if task.type == "link":
         return ["score"]
+    if task.type == "edge-regression":
+        return ["pred"]
     return ["pred"] if "pred" in names else [f"class_{i}" for i in range(len(task.classes))]
 
 
@@ -41,14 +44,16 @@ def read_predictions(
 
     `items[split, part]` are the item ids in ascending order; seed s uses split s modulo the
     number of splits. Raises `InputError` that names the first offender. The returned values are
-    scores for a link task and class indices for a node task, in the order of the items.
+    scores for a link task, values for an edge-regression task and class indices for a node task,
+    in the order of the items.
     """
     columns = value_columns(task, table.column_names)
     _check_columns(table, ["seed", "part", "item", *columns])
     seed = _integers(table, "seed")
     item = _integers(table, "item")
     part = _parts(table)
-    values = np.column_stack([_values(table, name) for name in columns])
+    read = _integers if columns == ["pred"] and task.type != "edge-regression" else _values
+    values = np.column_stack([read(table, name) for name in columns])
     order = np.lexsort((item, part, seed))
     seed, item, part, values = seed[order], item[order], part[order], values[order]
     result: dict[tuple[int, Part], NDArray[Any]] = {}
@@ -107,8 +112,6 @@ def _parts(table: pa.Table) -> NDArray[np.int64]:
 def _values(table: pa.Table, name: str) -> NDArray[Any]:
     column = table[name]
     kind = column.type
-    if name == "pred":
-        return _integers(table, name)
     if not (pa.types.is_floating(kind) or pa.types.is_integer(kind)):
         raise InputError(f"predictions: column '{name}' is {kind}, not a number")
     _check_nulls(column, name)
@@ -142,7 +145,7 @@ def _check_finite(values: NDArray[Any], item: NDArray[np.int64], where: str) -> 
 def _reduce(
     values: NDArray[Any], item: NDArray[np.int64], task: Task, columns: list[str], where: str
 ) -> NDArray[Any]:
-    if task.type == "link":
+    if task.type in ("link", "edge-regression"):
         return np.asarray(values[:, 0])
     if columns != ["pred"]:
         return np.asarray(values.argmax(axis=1))

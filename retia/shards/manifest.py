@@ -166,6 +166,8 @@ class Task(Model):
                 raise ValueError(f"measure {measure.key} names no candidate set of {self.name}")
         if self.type == "link" and (self.relation is None or not names):
             raise ValueError(f"link task {self.name} needs a relation and candidate sets")
+        if self.type == "edge-regression" and (self.relation is None or self.label is None):
+            raise ValueError(f"edge-regression task {self.name} needs a relation and its label")
         if self.type == "node" and (self.label is None or len(self.classes) < 2):
             raise ValueError(f"node task {self.name} needs a label and at least two classes")
         return self
@@ -203,6 +205,16 @@ class Provenance(Model):
     synthetic: bool = False
 
 
+class Acceptance(Model):
+    """A probe of the audit that fails, and why the publisher publishes all the same."""
+
+    check: Line
+    subject: Line
+    reason: Annotated[
+        str, StringConstraints(min_length=1, max_length=300, pattern=r"^[^\x00-\x1f\x7f]*$")
+    ]
+
+
 class SealedManifest(Model):
     """The files that never leave the server, and the version they belong to."""
 
@@ -236,6 +248,7 @@ class Manifest(Model):
     tasks: tuple[Task, ...] = Field(max_length=20)
     shards: tuple[Shard, ...] = Field(max_length=20_000)
     provenance: Provenance
+    accepted: Annotated[tuple[Acceptance, ...], Field(max_length=100)] | None = None
     sealed_commitment: Sha256 | None = None
     created: datetime | None = None
     digest: Sha256 | None = None
@@ -282,7 +295,10 @@ class Manifest(Model):
             raise ValueError("a sealed task and a sealed commitment come together")
         for task in self.tasks:
             if task.relation is not None:
-                self.relation(task.relation)
+                relation = self.relation(task.relation)
+                names = {column.name for column in relation.columns}
+                if task.type == "edge-regression" and task.label not in names:
+                    raise ValueError(f"task {task.name}: {relation.name} has no '{task.label}'")
         return self
 
 

@@ -54,13 +54,14 @@ def export_ogb(version: Version, task: str, out: Path, split: int = 0) -> Path:
 
     `split` is the one that loaders take by default; where there are several, each is written as
     `{scheme}-{i}`, to be had with `get_edge_split("random-3")` or `get_idx_split("random-3")`.
-    An earlier export of the same task in `out` is replaced. Raises `InputError` for a sealed task,
+    An earlier export of the same task in `out` is replaced. Where the dataset has several tasks,
+    the name is `{name}_{task}`. Raises `InputError` for a sealed task,
     whose test labels are not there to be exported.
     """
     manifest = version.manifest
     wanted = manifest.task(task)
     _check(manifest, wanted, split)
-    short = manifest.name.replace("-", "_")
+    short = _short_name(manifest, wanted)
     home = out / f"{PREFIXES[wanted.type]}_{short}"
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out, prefix=".ogb-") as temporary:
@@ -185,6 +186,12 @@ def _node_split(version: Version, task: Task, split: int) -> Arrays:
 
 def _main_relation(manifest: Manifest, task: Task) -> str:
     return task.relation or manifest.relations[0].name
+
+
+def _short_name(manifest: Manifest, task: Task) -> str:
+    """The dataset's name, and the task's where it is not the only one."""
+    name = manifest.name if len(manifest.tasks) == 1 else f"{manifest.name}-{task.name}"
+    return name.replace("-", "_")
 
 
 def _split_name(task: Task, split: int) -> str:

@@ -41,3 +41,5 @@ def test_a_deterministic_method_is_ranked_with_each_split_once() -> None:
 
 def test_every_metric_has_a_direction() -> None:
     assert higher_is_better("rocauc")
+    assert higher_is_better("spearman")
+    assert not higher_is_better("mae")

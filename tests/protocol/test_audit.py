@@ -8,7 +8,8 @@ import pyarrow as pa
 import pytest
 
 from retia.protocol import audit as audits
-from retia.protocol.audit import Finding, audit
+from retia.protocol.audit import audit
+from retia.protocol.findings import Finding
 from retia.shards.version import Version
 from retia.shards.writer import write_parquet
 from tests.toys import toy_link, toy_node

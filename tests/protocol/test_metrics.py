@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from ogb.linkproppred import Evaluator as LinkEvaluator
 from ogb.nodeproppred import Evaluator as NodeEvaluator
+from scipy.stats import spearmanr
 from sklearn import metrics as sk
 
 from retia.protocol.evaluation import ranks_within_groups
@@ -134,3 +135,38 @@ def test_scores_that_are_not_finite_are_refused(name: str, bad: float) -> None:
 def test_an_unknown_metric_names_the_known_ones() -> None:
     with pytest.raises(NotFoundError, match="no metric 'auc' for scores; there are: ap, hits@1"):
         metric("auc", "scores")
+
+
+VALUES = st.integers(2, 40).flatmap(
+    lambda n: st.tuples(
+        *[st.one_of(arrays(np.float64, n, elements=FINITE), arrays(np.float64, n, elements=TIED))]
+        * 2
+    )
+)
+
+
+@given(VALUES)
+@pytest.mark.filterwarnings("ignore::scipy.stats.ConstantInputWarning")
+def test_metrics_of_values_equal_scikit_learn_and_scipy(
+    values: tuple[np.ndarray, np.ndarray],
+) -> None:
+    truth, predicted = values
+    found = {n: metric(n, "values").function(truth, predicted) for n in ("mae", "r2", "spearman")}
+    assert found["mae"] == pytest.approx(sk.mean_absolute_error(truth, predicted))
+    assert found["r2"] == pytest.approx(sk.r2_score(truth, predicted), rel=1e-6, abs=1e-6)
+    expected = spearmanr(truth, predicted).statistic
+    assert found["spearman"] == pytest.approx(np.nan_to_num(expected), abs=1e-9)
+
+
+def test_a_constant_prediction_has_no_rank_correlation() -> None:
+    truth = np.array([1.0, 2.0, 2.0, 5.0])
+    assert metric("spearman", "values").function(truth, np.full(4, 0.1)) == 0
+    assert metric("r2", "values").function(np.ones(4), np.ones(4)) == 1
+    assert metric("r2", "values").function(np.ones(4), truth) == 0
+
+
+def test_values_that_cannot_be_measured_are_refused() -> None:
+    with pytest.raises(InputError, match="at least 2"):
+        metric("spearman", "values").function(np.ones(1), np.ones(1))
+    with pytest.raises(InputError, match="not finite"):
+        metric("mae", "values").function(np.ones(2), np.array([1.0, np.nan]))

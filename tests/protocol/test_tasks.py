@@ -386,3 +386,34 @@ def test_too_few_hidden_edges_are_refused(tmp_path: Path) -> None:
             randomness=Randomness.from_seed(0),
             sealed=False,
         )
+
+
+def test_public_answers_of_a_sealed_task_tell_of_no_test_edge() -> None:
+    """Not even among the non-neighbours that a small graph lists whole."""
+    tables = make_link_task(
+        directed_graph(),
+        name="link",
+        relation="e",
+        description="d",
+        randomness=Randomness.from_secret(b"\x07" * 32),
+        sealed=True,
+    )
+    told: set[tuple[int, int]] = set()
+    left_out: set[tuple[int, int]] = set()
+    asked: set[tuple[int, int]] = set()
+    for split in range(10):
+        folder = f"tasks/link/{split}"
+        valid = pairs_of(tables.public[f"{folder}/valid"])
+        labels = tables.public[f"{folder}/valid-answers"]["label"].to_numpy()
+        told |= set(map(tuple, valid[labels > 0].tolist()))
+        scored = np.unique(tables.public[f"{folder}/valid-candidates"]["item"].to_numpy())
+        unscored = np.delete(np.arange(len(valid)), scored)
+        left_out |= set(map(tuple, valid[unscored].tolist()))
+        candidates = tables.sealed[f"{folder}/test-candidates"]
+        hard = np.array(candidates["candidates"].to_pylist()) == "hard"
+        item = np.unique(candidates["item"].to_numpy()[hard])
+        answers = tables.sealed[f"{folder}/test-answers"]["label"].to_numpy()
+        test = pairs_of(tables.public[f"{folder}/test"])
+        asked |= set(map(tuple, test[item[answers[item] > 0]].tolist()))
+    assert len(asked) > 10
+    assert not asked & (told | left_out)

@@ -6,10 +6,12 @@ from retia.benchmarks.models import (
     adamic_adar,
     common_neighbours,
     degree,
+    degree_regression,
     distance,
     gcn,
     graphsage,
     majority,
+    mean,
     mlp,
 )
 from retia.benchmarks.models.model import EncoderSize, Model
@@ -17,7 +19,18 @@ from retia.shards.errors import NotFoundError
 
 __all__ = ["MODELS", "EncoderSize", "Model", "model"]
 
-_MODULES = (degree, common_neighbours, adamic_adar, distance, majority, mlp, gcn, graphsage)
+_MODULES = (
+    degree,
+    common_neighbours,
+    adamic_adar,
+    distance,
+    mean,
+    degree_regression,
+    majority,
+    mlp,
+    gcn,
+    graphsage,
+)
 
 MODELS: dict[str, Model] = {module.MODEL.name: module.MODEL for module in _MODULES}
 

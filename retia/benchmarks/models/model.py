@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from numpy.typing import NDArray
 
-from retia.protocol.baselines import NODE_BASELINES, link_scores
+from retia.protocol.baselines import EDGE_BASELINES, NODE_BASELINES, link_scores
 from retia.shards.arrays import pairs
 from retia.shards.manifest import Part
 from retia.shards.version import Version
@@ -14,7 +14,7 @@ from retia.shards.version import Version
 if TYPE_CHECKING:
     from torch import nn
 
-TaskType = Literal["link", "node"]
+TaskType = Literal["link", "edge-regression", "node"]
 Need = Literal["features", "positions"]
 Predict = Callable[[Version, str, int, Part], NDArray[Any]]
 
@@ -58,6 +58,16 @@ def link_baseline(name: str) -> Predict:
     def predict(version: Version, task: str, split: int, part: Part) -> NDArray[Any]:
         src, dst = pairs(version.task_table(task, split, part))
         return link_scores(name, version, task, src, dst)
+
+    return predict
+
+
+def edge_baseline(name: str) -> Predict:
+    """The baseline of edge regression of that name, as a model's `predict`."""
+
+    def predict(version: Version, task: str, split: int, part: Part) -> NDArray[Any]:
+        src, dst = pairs(version.task_table(task, split, part))
+        return EDGE_BASELINES[name](version, task, split, src, dst)
 
     return predict
 
