@@ -393,7 +393,7 @@ def test_public_answers_of_a_sealed_task_tell_of_no_test_edge() -> None:
     tables = make_link_task(
         directed_graph(),
         name="link",
-        relation="e",
+        relation="edge",
         description="d",
         randomness=Randomness.from_secret(b"\x07" * 32),
         sealed=True,
