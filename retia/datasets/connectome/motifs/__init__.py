@@ -1,0 +1,1 @@
+"""Motifs of connectomes: counts of small subgraphs, and the null models they are held against."""
