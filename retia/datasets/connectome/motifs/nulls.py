@@ -19,6 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 from numba import njit
 
+from retia.datasets.connectome.motifs.edge_table import EMPTY, find_slot, make_table, put
 from retia.datasets.connectome.motifs.rewiring import swap_dyads, swap_edges
 from retia.datasets.connectome.motifs.wiring import Floats, Ints, Wiring
 from retia.shards.errors import InputError
@@ -61,11 +62,11 @@ def draw_degree(wiring: Wiring, steps: int, rng: np.random.Generator) -> Draw:
 def draw_mutual(wiring: Wiring, steps: int, rng: np.random.Generator) -> Draw:
     """A graph in which each node has as many single edges in and out, and mutual partners."""
     single, mutual = split_mutual(wiring)
-    ends = [end.copy() for end in (*single.T, *mutual.T)]
-    first = swap_dyads(*ends, wiring.num_nodes, steps // 2, rng)
-    halfway = _join(*ends)
-    second = swap_dyads(*ends, wiring.num_nodes, steps - steps // 2, rng)
-    return Draw(_join(*ends), first + second, halfway)
+    src, dst, low, high = (end.copy() for end in (*single.T, *mutual.T))
+    first = swap_dyads(src, dst, low, high, wiring.num_nodes, steps // 2, rng)
+    halfway = _join(src, dst, low, high)
+    second = swap_dyads(src, dst, low, high, wiring.num_nodes, steps - steps // 2, rng)
+    return Draw(_join(src, dst, low, high), first + second, halfway)
 
 
 def draw_weights(wiring: Wiring, steps: int, rng: np.random.Generator) -> Draw:
@@ -150,15 +151,16 @@ def _fill_classes(position, bounds, counts, rng):
     wanted = counts.copy()
     missing = wanted.sum()
     pairs = np.empty((missing, 2), dtype=np.int64)
-    taken = set()
-    taken.add(np.int64(-1))
+    keys, places = make_table(missing)
     while missing:
         one, other = rng.integers(0, len(position)), rng.integers(0, len(position))
         place = np.searchsorted(bounds, _length(position, one, other))
         key = one * len(position) + other
-        if one != other and place < len(bounds) and wanted[place] and key not in taken:
-            taken.add(key)
+        if one == other or place == len(bounds) or not wanted[place]:
+            continue
+        if keys[find_slot(keys, key)] == EMPTY:
             missing -= 1
             wanted[place] -= 1
-            pairs[missing] = one, other
+            put(keys, places, key, missing)
+            pairs[missing, 0], pairs[missing, 1] = one, other
     return pairs

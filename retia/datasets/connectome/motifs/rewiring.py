@@ -9,18 +9,13 @@ random (0, 1)-matrices with given marginals. Sankhya A 58). A step is as likely 
 a refused step counts, so every graph is as likely as any other in the end.
 """
 
-from typing import TypeAlias
-
 import numpy as np
 from numba import njit
-from numpy.typing import NDArray
 
-Ints: TypeAlias = NDArray[np.int64]
+from retia.datasets.connectome.motifs.edge_table import EMPTY, find_slot, make_table, put, remove
+from retia.datasets.connectome.motifs.wiring import Ints
 
-EMPTY = -1
 MUTUAL = -2
-SPREAD = -7046029254386353131  # 2^64 / golden ratio as int64: Fibonacci hashing
-DROPPED_BITS = 20
 
 
 @njit(cache=True, nogil=True)
@@ -31,9 +26,9 @@ def swap_edges(
 
     Returns how many steps changed the graph.
     """
-    keys, places = _make_index(len(src))
+    keys, places = make_table(len(src))
     for edge in range(len(src)):
-        _put(keys, places, src[edge] * num_nodes + dst[edge], edge)
+        put(keys, places, src[edge] * num_nodes + dst[edge], edge)
     accepted = 0
     for _ in range(attempts if len(src) else 0):
         one, two = rng.integers(0, len(src)), rng.integers(0, len(src))
@@ -57,9 +52,9 @@ def swap_dyads(
     a step that would join two nodes that are already joined, in either direction, is refused.
     Returns how many steps changed the graph.
     """
-    keys, places = _make_index(len(src) + 2 * len(low))
+    keys, places = make_table(len(src) + 2 * len(low))
     for edge in range(len(src)):
-        _put(keys, places, src[edge] * num_nodes + dst[edge], edge)
+        put(keys, places, src[edge] * num_nodes + dst[edge], edge)
     for pair in range(len(low)):
         _put_mutual(keys, places, num_nodes, low[pair], high[pair])
     accepted = 0
@@ -86,11 +81,11 @@ def _step(src, dst, num_nodes, keys, places, one, two, keep_mutual):
         return 0
     if _joined(keys, num_nodes, a, d, keep_mutual) or _joined(keys, num_nodes, c, b, keep_mutual):
         return 0
-    _remove(keys, places, a * num_nodes + b)
-    _remove(keys, places, c * num_nodes + d)
+    remove(keys, places, a * num_nodes + b)
+    remove(keys, places, c * num_nodes + d)
     dst[one], dst[two] = d, b
-    _put(keys, places, a * num_nodes + d, one)
-    _put(keys, places, c * num_nodes + b, two)
+    put(keys, places, a * num_nodes + d, one)
+    put(keys, places, c * num_nodes + b, two)
     return 1
 
 
@@ -98,18 +93,18 @@ def _step(src, dst, num_nodes, keys, places, one, two, keep_mutual):
 def _turn(src, dst, num_nodes, keys, places, one, two):
     """Turn the triangle a->b->d->a round, if it is one and none of its edges is mutual."""
     a, b, d = src[one], dst[one], dst[two]
-    slot = _slot(keys, d * num_nodes + a)
+    slot = find_slot(keys, d * num_nodes + a)
     if a == d or keys[slot] == EMPTY or places[slot] == MUTUAL:
         return 0
     three = places[slot]
     for start, end in ((b, a), (d, b), (a, d)):
-        if keys[_slot(keys, start * num_nodes + end)] != EMPTY:
+        if keys[find_slot(keys, start * num_nodes + end)] != EMPTY:
             return 0
     for edge in (one, two, three):
-        _remove(keys, places, src[edge] * num_nodes + dst[edge])
+        remove(keys, places, src[edge] * num_nodes + dst[edge])
     for edge in (one, two, three):
         src[edge], dst[edge] = dst[edge], src[edge]
-        _put(keys, places, src[edge] * num_nodes + dst[edge], edge)
+        put(keys, places, src[edge] * num_nodes + dst[edge], edge)
     return 1
 
 
@@ -121,7 +116,7 @@ def _step_mutual(low, high, num_nodes, keys, places, one, two):
     if _joined(keys, num_nodes, a, d, True) or _joined(keys, num_nodes, c, b, True):
         return 0
     for start, end in ((a, b), (b, a), (c, d), (d, c)):
-        _remove(keys, places, start * num_nodes + end)
+        remove(keys, places, start * num_nodes + end)
     high[one], high[two] = d, b
     _put_mutual(keys, places, num_nodes, a, d)
     _put_mutual(keys, places, num_nodes, c, b)
@@ -130,56 +125,12 @@ def _step_mutual(low, high, num_nodes, keys, places, one, two):
 
 @njit(cache=True, nogil=True)
 def _joined(keys, num_nodes, start, end, either_way):
-    if keys[_slot(keys, start * num_nodes + end)] != EMPTY:
+    if keys[find_slot(keys, start * num_nodes + end)] != EMPTY:
         return True
-    return either_way and keys[_slot(keys, end * num_nodes + start)] != EMPTY
-
-
-@njit(cache=True, nogil=True)
-def _make_index(size):
-    """An empty table from the key of an edge to its place, at most half full."""
-    capacity = 4
-    while capacity < 2 * size:
-        capacity *= 2
-    return np.full(capacity, EMPTY, dtype=np.int64), np.empty(capacity, dtype=np.int64)
-
-
-@njit(cache=True, nogil=True)
-def _home(keys, key):
-    return ((key * SPREAD) >> DROPPED_BITS) & (len(keys) - 1)
-
-
-@njit(cache=True, nogil=True)
-def _slot(keys, key):
-    """Where a key stands, or the empty slot where it would."""
-    slot = _home(keys, key)
-    while keys[slot] != EMPTY and keys[slot] != key:
-        slot = (slot + 1) & (len(keys) - 1)
-    return slot
-
-
-@njit(cache=True, nogil=True)
-def _put(keys, places, key, place):
-    slot = _slot(keys, key)
-    keys[slot] = key
-    places[slot] = place
+    return either_way and keys[find_slot(keys, end * num_nodes + start)] != EMPTY
 
 
 @njit(cache=True, nogil=True)
 def _put_mutual(keys, places, num_nodes, one, other):
-    _put(keys, places, one * num_nodes + other, MUTUAL)
-    _put(keys, places, other * num_nodes + one, MUTUAL)
-
-
-@njit(cache=True, nogil=True)
-def _remove(keys, places, key):
-    """Take a key out and close the gap, so that no search stops short."""
-    mask = len(keys) - 1
-    hole = _slot(keys, key)
-    slot = (hole + 1) & mask
-    while keys[slot] != EMPTY:
-        if ((slot - _home(keys, keys[slot])) & mask) >= ((slot - hole) & mask):
-            keys[hole], places[hole] = keys[slot], places[slot]
-            hole = slot
-        slot = (slot + 1) & mask
-    keys[hole] = EMPTY
+    put(keys, places, one * num_nodes + other, MUTUAL)
+    put(keys, places, other * num_nodes + one, MUTUAL)

@@ -18,9 +18,9 @@ Floats: TypeAlias = NDArray[np.float64]
 class Wiring:
     """A directed graph without self-loops and repeated edges.
 
-    `pairs` (E, 2) are the edges from the first to the second node, sorted; `weight` (E,) and
-    `position` (num_nodes, D) stand where there are any. Below `min_weight` an edge counts for
-    nothing: `strong` is what is left.
+    `pairs` (E, 2) are the edges from the first to the second node, sorted; `weight` (E,),
+    `position` (num_nodes, D) and `colour` (num_nodes,) stand where there are any; a colour of -1 is
+    none. Below `min_weight` an edge counts for nothing: `strong` is what is left.
     """
 
     num_nodes: int
@@ -28,6 +28,7 @@ class Wiring:
     weight: Floats | None = None
     position: Floats | None = None
     min_weight: float | None = None
+    colour: Ints | None = None
 
     @classmethod
     def of(
@@ -37,6 +38,7 @@ class Wiring:
         weight: Floats | None = None,
         position: Floats | None = None,
         min_weight: float | None = None,
+        colour: Ints | None = None,
     ) -> Self:
         """Bring the pairs into order, without self-loops.
 
@@ -53,7 +55,7 @@ class Wiring:
         if (pairs[1:] == pairs[:-1]).all(axis=1).any():
             raise InputError("an edge stands twice; merge repeated edges first")
         weight = None if weight is None else weight[order]
-        return cls(num_nodes, pairs, weight, position, min_weight)
+        return cls(num_nodes, pairs, weight, position, min_weight, colour)
 
     @property
     def strong(self) -> Ints:
@@ -71,6 +73,6 @@ class Wiring:
     def digest(self) -> str:
         """The sha256 of all that a count or a null model can depend on."""
         known = sha256(f"{self.num_nodes}/{self.min_weight}".encode())
-        for array in (self.pairs, self.weight, self.position):
+        for array in (self.pairs, self.weight, self.position, self.colour):
             known.update(b"/" if array is None else np.ascontiguousarray(array).tobytes())
         return known.hexdigest()
