@@ -85,7 +85,7 @@ def test_a_changed_graph_seed_or_length_has_its_own_folder(plan: Plan, wiring: W
         replace(plan, swaps=5),
         replace(plan, null="mutual"),
         replace(plan, wiring=replace(wiring, min_weight=3.0)),
-        replace(plan, wiring=replace(wiring, colour=np.zeros(60, dtype=np.int64))),
+        replace(plan, wiring=replace(wiring, colour=np.full(60, "red"))),
         replace(plan, counts={"others": transitive}),
     ]
     assert len({one.place for one in [plan, *others]}) == 7

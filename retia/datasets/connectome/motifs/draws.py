@@ -83,13 +83,16 @@ def draw(
 ) -> Draws:
     """The counts of `number` draws; `on_draw` is told how many more are done.
 
-    Raises `InputError` for a null model that the wiring lacks the data for, and passes an
-    interrupt on once the draws that run are done: what is kept is not drawn again.
+    Raises `InputError` for a null model that the wiring lacks the data for, and for a wiring
+    without edges. Passes an interrupt on once the draws that run are done; what is kept is not
+    drawn again.
     """
     if not 2 <= number <= MAX_DRAWS:
         raise InputError(f"{number} draws: give 2 to {MAX_DRAWS:,}")
     if plan.null not in NULLS:
         raise InputError(f"no null model '{plan.null}'; there are: {', '.join(NULLS)}")
+    if not len(plan.wiring.strong):
+        raise InputError("a graph without edges has no random graphs; lower the least weight")
     plan.place.mkdir(parents=True, exist_ok=True)
     sizes = [min(BLOCK, number - start) for start in range(0, number, BLOCK)]
     stop = Event()
@@ -147,8 +150,6 @@ def _count(plan: Plan, pairs: Ints) -> dict[str, Ints]:
 
 def _overlap(plan: Plan, pairs: Ints) -> float:
     """The share of the edges that the wiring has."""
-    if not len(pairs):
-        return 1.0
     drawn, given = (_keys(plan.wiring, edges) for edges in (pairs, plan.wiring.strong))
     return float(np.isin(drawn, given, assume_unique=True).mean())
 

@@ -76,7 +76,7 @@ def assess(observed: Ints, drawn: Ints) -> Significance:
 
 def diagnose(draws: Draws, edges: int) -> Mixing | None:
     """How well chains over graphs of so many edges mixed; none for graphs drawn outright."""
-    if not len(draws.halfway_overlap) or not edges:
+    if not len(draws.halfway_overlap):
         return None
     size = len(draws.halfway_overlap)
     end = np.column_stack([draws.overlap, *draws.counts.values()])

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+from retia.protocol.triads import adjacency
 from retia.shards.errors import InputError
 
 Ints: TypeAlias = NDArray[np.int64]
@@ -19,7 +20,7 @@ class Wiring:
     """A directed graph without self-loops and repeated edges.
 
     `pairs` (E, 2) are the edges from the first to the second node, sorted; `weight` (E,),
-    `position` (num_nodes, D) and `colour` (num_nodes,) stand where there are any; a colour of -1 is
+    `position` (num_nodes, D) and `colour` (num_nodes,) stand where there are any; the colour "" is
     none. Below `min_weight` an edge counts for nothing: `strong` is what is left.
     """
 
@@ -28,7 +29,7 @@ class Wiring:
     weight: Floats | None = None
     position: Floats | None = None
     min_weight: float | None = None
-    colour: Ints | None = None
+    colour: NDArray[np.str_] | None = None
 
     @classmethod
     def of(
@@ -38,15 +39,17 @@ class Wiring:
         weight: Floats | None = None,
         position: Floats | None = None,
         min_weight: float | None = None,
-        colour: Ints | None = None,
+        colour: NDArray[np.str_] | None = None,
     ) -> Self:
         """Bring the pairs into order, without self-loops.
 
         Raises `InputError` where a pair stands twice, a node does not exist, or `min_weight` is
-        given without weights.
+        not finite or given without weights.
         """
         if min_weight is not None and weight is None:
             raise InputError("a least weight was asked for, and the edges have no weight")
+        if min_weight is not None and not np.isfinite(min_weight):
+            raise InputError(f"a least weight has to be a number, not {min_weight}")
         if len(pairs) and not 0 <= pairs.min() <= pairs.max() < num_nodes:
             raise InputError(f"an edge names a node that is not one of 0 to {num_nodes - 1}")
         kept = np.flatnonzero(pairs[:, 0] != pairs[:, 1])
@@ -67,8 +70,7 @@ class Wiring:
     def graph(self, pairs: Ints | None = None) -> csr_array:
         """The adjacency matrix (n, n) of `pairs`, by default of the strong edges."""
         pairs = self.strong if pairs is None else pairs
-        ones = np.ones(len(pairs), dtype=np.int8)
-        return csr_array((ones, (pairs[:, 0], pairs[:, 1])), shape=(self.num_nodes,) * 2)
+        return adjacency(pairs, self.num_nodes)
 
     def digest(self) -> str:
         """The sha256 of all that a count or a null model can depend on."""
