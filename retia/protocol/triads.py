@@ -48,6 +48,7 @@ __all__ = [
     "adjacency",
     "compiled",
     "edge_orbits",
+    "neighbours_of",
     "node_orbits",
     "noninduced_counts",
     "simple",
@@ -193,11 +194,16 @@ def simple(graph: csr_array) -> csr_array:
 
 def skeleton_of(graph: csr_array) -> Skeleton:
     """The dyads of a graph."""
+    return Skeleton(*_upward(*neighbours_of(graph)))
+
+
+def neighbours_of(graph: csr_array) -> tuple[Ints, Nodes, Kinds]:
+    """Of every node: where its neighbours start (n + 1,); they (2 D,), ascending; their kinds.
+
+    A kind is 1 where the node sends to the neighbour, 2 where it receives, 3 where both.
+    """
     graph = simple(graph)
-    ends, neighbour, kind = _neighbours(
-        graph.indptr.astype(np.int64), graph.indices.astype(np.int32)
-    )
-    return Skeleton(*_upward(ends, neighbour, kind))
+    return _neighbours(graph.indptr.astype(np.int64), graph.indices.astype(np.int32))
 
 
 def _sum_by(group: NDArray[Any], rows: Ints, num_groups: int) -> Ints:
@@ -211,7 +217,7 @@ def _find(skeleton: Skeleton, tail: Nodes, head: Nodes) -> tuple[Ints, NDArray[n
     n = np.int64(skeleton.num_nodes)
     key = _key(skeleton.first, skeleton.second, n)
     order = np.argsort(key)
-    dyad = order[np.searchsorted(key, _key(tail, head, n), sorter=order)]
+    dyad = order[np.searchsorted(key[order], _key(tail, head, n))]
     return dyad, skeleton.first[dyad] != tail
 
 
@@ -221,7 +227,7 @@ def _key(left: Nodes, right: Nodes, n: np.int64) -> Ints:
 
 @compiled
 def _neighbours(start: Ints, head: Nodes) -> tuple[Ints, Nodes, Kinds]:
-    """Of every node: where its neighbours start; they, ascending; and the kind of each."""
+    """What `neighbours_of` returns; `start` and `head` are the rows of the adjacency."""
     n = len(start) - 1
     back_start, tail = _transposed(start, head)
     ends = np.zeros(n + 1, dtype=np.int64)

@@ -1,3 +1,5 @@
+import importlib
+import sys
 from collections import Counter
 from itertools import combinations, product
 from pathlib import Path
@@ -21,7 +23,7 @@ from retia.protocol.triads import (
     noninduced_counts,
     triad_census,
 )
-from retia.shards.errors import InputError
+from retia.shards.errors import InputError, MissingExtraError
 from tests.digraphs import Matrix, as_igraph, as_networkx, digraphs, varshney
 
 
@@ -199,3 +201,10 @@ def test_too_many_triples_for_an_int64_are_refused() -> None:
 def test_every_orbit_has_a_name_of_its_own() -> None:
     assert len(ORBITS) == len(set(ORBITS)) == 30
     assert len(EDGE_ORBITS) == len(set(EDGE_ORBITS)) == 30
+
+
+def test_without_numba_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "numba", None)
+    monkeypatch.delitem(sys.modules, "retia.protocol.triads")
+    with pytest.raises(MissingExtraError, match=r"numba is not installed.*retia\[build\]"):
+        importlib.import_module("retia.protocol.triads")

@@ -1,1 +1,1 @@
-"""Motifs of connectomes: counts of small subgraphs, and the null models they are held against."""
+"""Motifs of connectomes: small patterns of connections, and how often they occur."""
