@@ -5,14 +5,15 @@ A key is a number of at least 0, such as `src * num_nodes + dst`; the table is a
 """
 
 import numpy as np
-from numba import njit
+
+from retia.protocol.triads import compiled
 
 EMPTY = -1
 SPREAD = -7046029254386353131  # 2^64 / golden ratio as int64: Fibonacci hashing
 DROPPED_BITS = 20
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def make_table(size):
     """An empty table for so many edges."""
     capacity = 4
@@ -21,12 +22,12 @@ def make_table(size):
     return np.full(capacity, EMPTY, dtype=np.int64), np.empty(capacity, dtype=np.int64)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _home(keys, key):
     return ((key * SPREAD) >> DROPPED_BITS) & (len(keys) - 1)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def find_slot(keys, key):
     """Where a key stands, or the empty slot where it would."""
     slot = _home(keys, key)
@@ -35,14 +36,14 @@ def find_slot(keys, key):
     return slot
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def put(keys, places, key, place):
     slot = find_slot(keys, key)
     keys[slot] = key
     places[slot] = place
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def remove(keys, places, key):
     """Take a key out and close the gap, so that no search stops short."""
     mask = len(keys) - 1

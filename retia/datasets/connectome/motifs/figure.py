@@ -4,16 +4,21 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.patches import FancyArrowPatch
 
 from retia.datasets.connectome.motifs.significance import Significance
 from retia.datasets.connectome.motifs.wiring import Floats
 from retia.protocol.triad_classes import SHAPES
 from retia.protocol.triads import CONNECTED
+from retia.shards.errors import MissingExtraError
+
+try:
+    import matplotlib as mpl
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.patches import FancyArrowPatch
+except ImportError as error:
+    raise MissingExtraError("build", "matplotlib") from error
 
 COLOURS = {"degree": "#2b6c9e", "mutual": "#d4622a", "weights": "#7a5ea8", "spatial": "#3d8a5f"}
 INK, MUTED, FAINT = "#222222", "#6b6b6b", "#e4e4e4"

@@ -17,11 +17,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 
 from retia.datasets.connectome.motifs.edge_table import EMPTY, find_slot, make_table, put
 from retia.datasets.connectome.motifs.rewiring import swap_dyads, swap_edges
 from retia.datasets.connectome.motifs.wiring import Floats, Ints, Wiring
+from retia.protocol.triads import compiled
 from retia.shards.errors import InputError
 
 SWAPS = 10
@@ -129,7 +129,7 @@ def _join(src: Ints, dst: Ints, low: Ints, high: Ints) -> Ints:
     return np.column_stack([np.concatenate([src, low, high]), np.concatenate([dst, high, low])])
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _length(position, one, other):
     total = 0.0
     for axis in range(position.shape[1]):
@@ -137,7 +137,7 @@ def _length(position, one, other):
     return np.sqrt(total)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _lengths(position, pairs):
     lengths = np.empty(len(pairs))
     for edge in range(len(pairs)):
@@ -145,7 +145,7 @@ def _lengths(position, pairs):
     return lengths
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _fill_classes(position, bounds, counts, rng):
     """Draw ordered pairs until every class is full; those of a full class are left."""
     wanted = counts.copy()

@@ -10,15 +10,15 @@ a refused step counts, so every graph is as likely as any other in the end.
 """
 
 import numpy as np
-from numba import njit
 
 from retia.datasets.connectome.motifs.edge_table import EMPTY, find_slot, make_table, put, remove
 from retia.datasets.connectome.motifs.wiring import Ints
+from retia.protocol.triads import compiled
 
 MUTUAL = -2
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def swap_edges(
     src: Ints, dst: Ints, num_nodes: int, attempts: int, rng: np.random.Generator
 ) -> int:
@@ -36,7 +36,7 @@ def swap_edges(
     return accepted
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def swap_dyads(
     src: Ints,
     dst: Ints,
@@ -72,7 +72,7 @@ def swap_dyads(
     return accepted
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _step(src, dst, num_nodes, keys, places, one, two, keep_mutual):
     a, b, c, d = src[one], dst[one], src[two], dst[two]
     if b == c:
@@ -89,7 +89,7 @@ def _step(src, dst, num_nodes, keys, places, one, two, keep_mutual):
     return 1
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _turn(src, dst, num_nodes, keys, places, one, two):
     """Turn the triangle a->b->d->a round, if it is one and none of its edges is mutual."""
     a, b, d = src[one], dst[one], dst[two]
@@ -108,7 +108,7 @@ def _turn(src, dst, num_nodes, keys, places, one, two):
     return 1
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _step_mutual(low, high, num_nodes, keys, places, one, two):
     a, b, c, d = low[one], high[one], low[two], high[two]
     if a in (c, d) or b in (c, d):
@@ -123,14 +123,14 @@ def _step_mutual(low, high, num_nodes, keys, places, one, two):
     return 1
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _joined(keys, num_nodes, start, end, either_way):
     if keys[find_slot(keys, start * num_nodes + end)] != EMPTY:
         return True
     return either_way and keys[find_slot(keys, end * num_nodes + start)] != EMPTY
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _put_mutual(keys, places, num_nodes, one, other):
     put(keys, places, one * num_nodes + other, MUTUAL)
     put(keys, places, other * num_nodes + one, MUTUAL)
