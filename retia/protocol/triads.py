@@ -68,8 +68,8 @@ EXCHANGED = np.arange(16).reshape(4, 4).T.ravel()
 
 
 def compiled(function: Kernel) -> Kernel:
-    """The function as machine code, kept on disk between runs."""
-    return cast(Kernel, njit(cache=True)(function))
+    """The function as machine code, kept on disk between runs; threads run it side by side."""
+    return cast(Kernel, njit(cache=True, nogil=True)(function))
 
 
 @dataclass(frozen=True)
