@@ -19,6 +19,7 @@ GROUPS = {
         "synth",
         "audit",
         "fetch",
+        "import",
         "download",
         "export",
         "motifs",

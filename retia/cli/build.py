@@ -71,7 +71,7 @@ def build_celegans(
     """
     from retia.datasets.connectome import celegans
 
-    _run(
+    run_build(
         lambda step: celegans.build_celegans(
             out or default_store(),
             seed=seed or 0,
@@ -206,7 +206,7 @@ def build_vessel(
         bulge=bulge,
     )
     chosen = inputs.choose(given)
-    _run(
+    run_build(
         lambda step: build.build_vessel(chosen, options, out or default_store(), step),
         build.count_steps(options),
         as_json,
@@ -285,7 +285,7 @@ def fetch(
         print_line("\n".join(str(file.path) for file in files))
 
 
-def _run(build: "Callable[[Step], list[Built]]", steps: int, as_json: bool) -> None:
+def run_build(build: "Callable[[Step], list[Built]]", steps: int, as_json: bool) -> None:
     """Run a build beneath a progress bar and print what it made."""
     from retia.datasets.assemble import summary
 

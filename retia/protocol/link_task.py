@@ -104,7 +104,7 @@ def make_link_task(
     with ThreadPoolExecutor(workers) as pool:
         made = list(pool.map(make_split, range(splits)))
     task = _task(graph, made, name, relation, description, sealed)
-    public, hidden = _tables(made, name, sealed, graph.visible)
+    public, hidden = split_tables(made, name, sealed, graph.visible)
     return TaskTables(task, public, hidden)
 
 
@@ -188,7 +188,7 @@ def _task(
         description=description,
         relation=relation,
         split=_split(graph, made, sealed),
-        counts=tuple(_counts(split) for split in made),
+        counts=tuple(count_parts(split) for split in made),
         candidates=sets,
         primary=Measure(metric="rocauc", candidates="matched")
         if spatial
@@ -247,7 +247,8 @@ def _secondary(sets: tuple[CandidateSet, ...], spatial: bool) -> tuple[Measure, 
     return tuple(Measure(metric=m, candidates=c) for m, c in wanted if c in names)
 
 
-def _counts(split: SplitTables) -> PartCounts:
+def count_parts(split: SplitTables) -> PartCounts:
+    """The counts of a split for the manifest."""
     valid, test = split.listings["valid"], split.listings["test"]
     return PartCounts(
         train=int(split.supervised.sum()),
@@ -258,9 +259,10 @@ def _counts(split: SplitTables) -> PartCounts:
     )
 
 
-def _tables(
+def split_tables(
     made: list[SplitTables], name: str, sealed: bool, visible: Pairs
 ) -> tuple[dict[str, pa.Table], dict[str, pa.Table]]:
+    """The tables of all splits by logical name: the public ones, and those to be sealed."""
     public: dict[str, pa.Table] = {}
     hidden: dict[str, pa.Table] = {}
     for split, tables in enumerate(made):

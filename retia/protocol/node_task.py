@@ -45,13 +45,37 @@ def make_node_task(
     ]
     if empty := {part for drawn in parts for part, nodes in drawn.items() if not len(nodes)}:
         raise InputError(f"task {name}: no node is left for {', '.join(sorted(empty))}")
+    return node_task_of(
+        labels,
+        parts,
+        name=name,
+        label=label,
+        classes=classes,
+        description=description,
+        split=_split(shares, grouping),
+        sealed=sealed,
+    )
+
+
+def node_task_of(
+    labels: NDArray[np.int64],
+    parts: list[Parts],
+    *,
+    name: str,
+    label: str,
+    classes: tuple[str, ...],
+    description: str,
+    split: Split,
+    sealed: bool,
+) -> TaskTables:
+    """The classification of labelled nodes in given parts, one dictionary a split."""
     task = Task(
         name=name,
         type="node",
         description=description,
         label=label,
         classes=classes,
-        split=_split(shares, grouping),
+        split=split,
         counts=tuple(PartCounts(**{part: len(node) for part, node in p.items()}) for p in parts),
         primary=Measure(metric="accuracy"),
         secondary=(Measure(metric="balanced-accuracy"), Measure(metric="macro-f1")),

@@ -45,6 +45,9 @@ def probe_link(version: Version, task: Task) -> Iterator[Finding]:
     if task.primary.candidates != "hard":
         sets |= {candidates.name for candidates in task.candidates if candidates.grouped}
     columns = _column_probes(version)
+    if columns and not {"matched", "hard"} & {candidates.name for candidates in task.candidates}:
+        yield Finding("columns", task.name, "not checked", "no matched or hard candidates")
+        columns = {}
     for part in PARTS:
         where = f"{task.name}/{part}"
         areas: dict[str, list[Area]] = {}

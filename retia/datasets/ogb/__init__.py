@@ -1,0 +1,1 @@
+"""Bring datasets of the Open Graph Benchmark into the shard set."""
