@@ -5,7 +5,7 @@ import math
 import operator
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,7 +30,7 @@ RELATION: Final = "relation"
 MAX_NAMED: Final = 20
 EQUALITY: Final = ("=", "!=", "in")
 
-COMPARE: Final[Mapping[Operator, Callable[[object, object], Mask]]] = {
+COMPARE: Final[Mapping[Operator, Callable[[Any, Any], Mask]]] = {
     "=": operator.eq,
     "!=": operator.ne,
     "<": operator.lt,
@@ -55,6 +55,21 @@ class Link:
     symmetric: bool
     layers: frozenset[int]
     tests: frozenset[Test]
+
+    @property
+    def said(self) -> str:
+        """What it says of its ends, as a text to sort links by."""
+        return f"{sorted(self.layers)} {sorted(self.tests, key=repr)}"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """An attribute of one variable against one of another; values (2, num_nodes)."""
+
+    left: int
+    operator: Operator
+    right: int
+    values: NDArray[np.float64]
 
 
 def links_of(query: Query, graph: Graph) -> frozenset[Link]:
@@ -84,21 +99,17 @@ def edge_matrix(layers: frozenset[int], tests: frozenset[Test], graph: Graph) ->
     return sparse.csr_array((ones, (source, target)), shape=(size, size))
 
 
-def pair_columns(test: PairTest, graph: Graph) -> tuple[Attribute, Attribute]:
-    """The two columns of a test of two nodes, made comparable: words share their numbers."""
-    left, right = (
-        _column(graph, name, test.place) for name in (test.left_attribute, test.right_attribute)
-    )
-    if left.words is None and right.words is None:
-        return left, right
-    if left.words is None or right.words is None:
-        raise test.place.error(
-            f"'{test.left_attribute}' and '{test.right_attribute}': one holds text, one numbers"
+def comparisons_of(query: Query, graph: Graph) -> list[Comparison]:
+    """The tests of two nodes."""
+    return [
+        Comparison(
+            query.variables.index(test.left),
+            test.operator,
+            query.variables.index(test.right),
+            np.stack([column.values for column in _pair_columns(test, graph)]),
         )
-    if test.operator not in EQUALITY:
-        raise _no_order(test.left_attribute, test.place)
-    words = tuple(sorted({*left.words, *right.words}))
-    return _recoded(left, words), _recoded(right, words)
+        for test in query.pair_tests
+    ]
 
 
 def _link(query: Query, edge: Edge, graph: Graph) -> Link:
@@ -231,6 +242,23 @@ def _near(word: str, words: tuple[str, ...]) -> str:
 
 def _no_order(attribute: str, place: Place) -> InputError:
     return place.error(f"'{attribute}' holds text; compare it with =, != or in")
+
+
+def _pair_columns(test: PairTest, graph: Graph) -> tuple[Attribute, Attribute]:
+    """The two columns of a test of two nodes, made comparable: words share their numbers."""
+    left, right = (
+        _column(graph, name, test.place) for name in (test.left_attribute, test.right_attribute)
+    )
+    if left.words is None and right.words is None:
+        return left, right
+    if left.words is None or right.words is None:
+        raise test.place.error(
+            f"'{test.left_attribute}' and '{test.right_attribute}': one holds text, one numbers"
+        )
+    if test.operator not in EQUALITY:
+        raise _no_order(test.left_attribute, test.place)
+    words = tuple(sorted({*left.words, *right.words}))
+    return _recoded(left, words), _recoded(right, words)
 
 
 def _recoded(column: Attribute, words: tuple[str, ...]) -> Attribute:

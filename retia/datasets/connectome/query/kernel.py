@@ -1,8 +1,9 @@
 """The search itself, compiled: depth first over the levels of a program, without recursion.
 
 It stops after a number of steps and goes on where it was, so that its caller can watch the clock.
-A node of a level comes from the shortest of the rows that the nodes before it require; the others
-are searched for it.
+The nodes that a level may have come from a row that a node bound before requires. What an earlier
+node than the last one requires or forbids is marked when it is bound, a bit a check, so that one
+look at a node's marks answers all of these; what the last one does is searched for in its row.
 """
 
 from typing import NamedTuple
@@ -11,43 +12,54 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from retia.datasets.connectome.query.plan import Program
+from retia.datasets.connectome.query.program import BOUND, UNMARKED, Program
 
 DONE, PAUSED, FULL, LIMIT = range(4)
+
+SEARCH = 8
+ROW_SPEED = 8
 
 
 class State(NamedTuple):
     """How far a search is.
 
-    level (1,), count (1,), filled (1,): the open level, matches, and rows written of `rows`.
+    level (1,), found (1,), filled (1,): the open level, matches, and rows written of `rows`.
     at, stop, pivot (levels,): what is left of each level's row in `indices`, and which of the
-    required rows it is. node (levels,): the nodes that are bound.
+    required rows it is; searched (levels,): whether marks do not tell all. node (levels,): the
+    nodes; bound (levels,): whether they are marked.
+    marks (num_nodes,): the checks that each node passes, as bits.
     rows (capacity, levels): matches, where its capacity is not 0.
     part (levels, num_nodes): matches that have a node at a level; where it is not empty.
     """
 
     level: NDArray[np.int64]
-    count: NDArray[np.int64]
+    found: NDArray[np.int64]
     filled: NDArray[np.int64]
     at: NDArray[np.int64]
     stop: NDArray[np.int64]
     pivot: NDArray[np.int64]
+    searched: NDArray[np.bool_]
     node: NDArray[np.int32]
+    bound: NDArray[np.bool_]
+    marks: NDArray[np.int64]
     rows: NDArray[np.int32]
     part: NDArray[np.int64]
 
 
 def start(program: Program, capacity: int, parts: int) -> State:
     """A search that has not begun; `parts` is the number of nodes to take part counts of, or 0."""
-    levels = len(program.required_begin) - 1
+    levels = len(program.want)
     state = State(
         level=np.zeros(1, dtype=np.int64),
-        count=np.zeros(1, dtype=np.int64),
+        found=np.zeros(1, dtype=np.int64),
         filled=np.zeros(1, dtype=np.int64),
         at=np.zeros(levels, dtype=np.int64),
         stop=np.zeros(levels, dtype=np.int64),
         pivot=np.full(levels, -1, dtype=np.int64),
+        searched=np.zeros(levels, dtype=np.bool_),
         node=np.zeros(levels, dtype=np.int32),
+        bound=np.zeros(levels, dtype=np.bool_),
+        marks=np.zeros(program.indptr.shape[1] - 1, dtype=np.int64),
         rows=np.empty((capacity, levels), dtype=np.int32),
         part=np.zeros((levels, parts), dtype=np.int64),
     )
@@ -59,98 +71,135 @@ def start(program: Program, capacity: int, parts: int) -> State:
 def advance(program, state, steps, limit):
     """Go on for so many steps, or until the rows are full, the limit is passed, or all is done."""
     last = len(state.at) - 1
-    sizes_do = _sizes_do(program, last) and len(state.rows) == 0 and state.part.shape[1] == 0
+    only_counts = len(state.rows) == 0 and state.part.shape[1] == 0
     level = state.level[0]
+    status = DONE
     while level >= 0:
+        if state.bound[level]:
+            _unbind(program, state, level)
         if state.at[level] == state.stop[level]:
             level -= 1
             continue
-        if steps == 0:
-            state.level[0] = level
-            return PAUSED
-        steps -= 1
+        if steps <= 0:
+            status = PAUSED
+            break
         if level == last and len(state.rows) > 0 and state.filled[0] == len(state.rows):
-            state.level[0] = level
-            return FULL
+            status = FULL
+            break
+        steps -= 1
         node = program.indices[state.at[level]]
         state.at[level] += 1
-        if not _fits(program, state, level, node):
+        if state.marks[node] & program.among[level] != program.want[level]:
+            continue
+        if state.searched[level] and not _fits(program, state, level, node):
             continue
         state.node[level] = node
+        found = 1
         if level < last:
+            _bind(program, state, level)
             level += 1
             _open(program, state, level)
-            if level < last or not sizes_do:
+            if level < last or not only_counts:
                 continue
-            found = _room(program, state, level)
-            state.at[level] = state.stop[level]
-        else:
-            found = 1
-        if found > limit - state.count[0]:
-            state.count[0] = limit
-            state.level[0] = level
-            return LIMIT
-        state.count[0] += found
-        if not sizes_do:
+            steps -= (state.stop[level] - state.at[level]) // ROW_SPEED
+            found = _count(program, state, level)
+        if found > limit - state.found[0]:
+            state.found[0] = limit
+            status = LIMIT
+            break
+        state.found[0] += found
+        if not only_counts:
             _record(state, last)
     state.level[0] = level
-    return DONE
+    return status
 
 
 @njit(cache=True)
-def _sizes_do(program, last):
-    """Whether the number of nodes for the last level is the length of a row, but for those bound."""
-    return (
-        program.required_begin[last + 1] - program.required_begin[last] == 1
-        and program.forbidden_begin[last + 1] == program.forbidden_begin[last]
-        and program.compared_begin[last + 1] == program.compared_begin[last]
-    )
+def _bind(program, state, level):
+    node = state.node[level]
+    state.bound[level] = True
+    state.marks[node] |= BOUND
+    for mark in range(program.marked_begin[level], program.marked_begin[level + 1]):
+        matrix, bit = program.marked[mark]
+        for place in range(program.indptr[matrix, node], program.indptr[matrix, node + 1]):
+            state.marks[program.indices[place]] |= 1 << bit
+
+
+@njit(cache=True)
+def _unbind(program, state, level):
+    node = state.node[level]
+    state.bound[level] = False
+    state.marks[node] &= ~BOUND
+    for mark in range(program.marked_begin[level], program.marked_begin[level + 1]):
+        matrix, bit = program.marked[mark]
+        for place in range(program.indptr[matrix, node], program.indptr[matrix, node + 1]):
+            state.marks[program.indices[place]] &= ~(1 << bit)
 
 
 @njit(cache=True)
 def _open(program, state, level):
-    """Take the shortest required row, between the nodes that bound it from above and below."""
-    shortest = -1
-    low = high = np.int64(0)
+    """Take the required row that is soonest gone through, between the nodes that bound it."""
+    unmarked = 0
     for check in range(program.required_begin[level], program.required_begin[level + 1]):
-        matrix = program.required[check, 0]
-        row = state.node[program.required[check, 1]]
-        begin, end = program.indptr[matrix, row], program.indptr[matrix, row + 1]
-        if shortest < 0 or end - begin < high - low:
-            shortest, low, high = check, begin, end
+        unmarked += program.required[check, 2] == UNMARKED
+    best = low = high = np.int64(-1)
+    for check in range(program.required_begin[level], program.required_begin[level + 1]):
+        matrix, row, bit = program.required[check]
+        begin, end = (
+            program.indptr[matrix, state.node[row]],
+            program.indptr[matrix, state.node[row] + 1],
+        )
+        cost = (end - begin) * (1 + SEARCH * (unmarked - (bit == UNMARKED)))
+        if best < 0 or cost < best:
+            best, low, high = cost, begin, end
+            state.pivot[level] = check
+            state.searched[level] = program.searched[level] or unmarked > (bit == UNMARKED)
     for check in range(program.above_begin[level], program.above_begin[level + 1]):
         low = _find(program.indices, low, high, state.node[program.above[check, 0]] + 1)
     for check in range(program.below_begin[level], program.below_begin[level + 1]):
         high = _find(program.indices, low, high, state.node[program.below[check, 0]])
-    state.pivot[level] = shortest
     state.at[level] = low
     state.stop[level] = high
 
 
 @njit(cache=True)
-def _room(program, state, level):
-    """The nodes of an open level's row that are not bound."""
+def _count(program, state, level):
+    """The nodes of an open level that fit, gone through at once."""
     low, high = state.at[level], state.stop[level]
-    found = high - low
-    for bound in range(level):
-        if _holds(program.indices, low, high, state.node[bound]):
-            found -= 1
+    state.at[level] = high
+    found = 0
+    if program.length_tells:
+        found = high - low
+        for bound in range(level):
+            found -= _holds(program.indices, low, high, state.node[bound])
+        return found
+    among, want = program.among[level], program.want[level]
+    if not state.searched[level]:
+        return _count_marked(program.indices[low:high], state.marks, among, want)
+    for node in program.indices[low:high]:
+        if state.marks[node] & among == want:
+            found += _fits(program, state, level, node)
+    return found
+
+
+@njit(cache=True)
+def _count_marked(nodes, marks, among, want):
+    found = 0
+    for node in nodes:
+        found += marks[node] & among == want
     return found
 
 
 @njit(cache=True)
 def _fits(program, state, level, node):
-    """Whether a node passes the checks of a level that its row does not see to."""
-    for bound in range(level):
-        if state.node[bound] == node:
-            return False
+    """Whether a node with the right marks passes the other checks of its level."""
     for check in range(program.required_begin[level], program.required_begin[level + 1]):
-        if check != state.pivot[level] and not _joined(
-            program, state, program.required[check], node
-        ):
+        unseen = program.required[check, 2] == UNMARKED and check != state.pivot[level]
+        if unseen and not _joined(program, state, program.required[check], node):
             return False
     for check in range(program.forbidden_begin[level], program.forbidden_begin[level + 1]):
-        if _joined(program, state, program.forbidden[check], node):
+        unseen = program.forbidden[check, 2] == UNMARKED
+        if unseen and _joined(program, state, program.forbidden[check], node):
             return False
     for check in range(program.compared_begin[level], program.compared_begin[level + 1]):
         operator, mine, other, bound = program.compared[check]
@@ -171,7 +220,7 @@ def _joined(program, state, check, node):
 
 @njit(cache=True)
 def _compares(operator, left, right):
-    """The operators in the order of `plan.OPERATORS`; none holds of NaN."""
+    """The operators in the order of `program.OPERATORS`; none holds of NaN."""
     if operator == 0:
         return left == right
     if operator == 1:

@@ -9,7 +9,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from retia.datasets.connectome.query.graph import NAME, Graph
-from retia.datasets.connectome.query.plan import Plan, Program, plan
+from retia.datasets.connectome.query.plan import Plan, plan
+from retia.datasets.connectome.query.program import Program
 from retia.datasets.connectome.query.syntax import Query
 from retia.shards.errors import InputError, MissingExtraError
 
@@ -120,7 +121,7 @@ def _run(program: Program, limit: int, seconds: float, *, capacity: int, parts: 
     return _Run(
         rows=np.concatenate(blocks),
         part=state.part,
-        count=int(state.count[0]),
+        count=int(state.found[0]),
         stopped_by=None if status == kernel.DONE else stopped_by,
         searched=1.0 if status == kernel.DONE else (int(state.at[0]) - first) / (end - first),
         seconds=passed,
