@@ -12,7 +12,17 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 
 GROUPS = {
-    "Datasets": ["list", "inspect", "build", "synth", "audit", "fetch", "download", "export"],
+    "Datasets": [
+        "list",
+        "inspect",
+        "build",
+        "synth",
+        "audit",
+        "fetch",
+        "download",
+        "export",
+        "query",
+    ],
     "Benchmarks": ["run", "models", "metrics"],
     "Server": ["login", "submit", "publish", "serve", "worker", "admin"],
 }

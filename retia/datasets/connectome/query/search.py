@@ -42,6 +42,14 @@ class Matches:
     roles: tuple[str, ...]
     participation: NDArray[np.int64] | None
 
+    def participation_table(self, graph: Graph) -> pa.Table:
+        """A row a node that is in a match: its number, its name, its matches in each role."""
+        assert self.participation is not None, "search with participation=True"
+        node = np.flatnonzero(self.participation.any(axis=1))
+        name = {NAME: words.take(pa.array(node))} if (words := _names(graph)) is not None else {}
+        counts = dict(zip(self.roles, self.participation[node].T, strict=True))
+        return pa.table({"node": node, **name, **counts})
+
 
 def search(
     query: Query,
@@ -133,24 +141,32 @@ def _message(run: _Run, limit: int, seconds: float) -> str:
         return ""
     bound = f"{limit:,} matches" if run.stopped_by == "limit" else f"{seconds:g} seconds"
     return (
-        f"stopped at the limit of {bound}, {run.searched:.1%} of the way: {run.count:,} is a part "
-        "of the matches; ask for more of the motif, or raise the limit"
+        f"stopped at the limit of {bound}, with {run.searched:.1%} of the first nodes searched: "
+        f"{run.count:,} is a part of the matches; narrow the motif, or raise the limit"
     )
 
 
 def _table(query: Query, graph: Graph, planned: Plan, rows: NDArray[np.int32]) -> pa.Table:
-    nodes = {
+    nodes: dict[str, Any] = {
         name: rows[:, planned.order.index(variable)]
         for variable, name in enumerate(query.variables)
     }
-    columns: dict[str, Any] = dict(nodes)
-    names = graph.columns.get(NAME)
-    if names is not None and names.words is not None:
-        words = pa.array(names.words, pa.string())
-        places = pa.array(names.values, from_pandas=True).cast(pa.int32())
-        text = words.take(places)
-        columns |= {f"{name}.{NAME}": text.take(pa.array(found)) for name, found in nodes.items()}
-    return pa.table(columns)
+    words = _names(graph)
+    named = (
+        {}
+        if words is None
+        else {f"{name}.{NAME}": words.take(pa.array(found)) for name, found in nodes.items()}
+    )
+    return pa.table(nodes | named)
+
+
+def _names(graph: Graph) -> pa.Array | None:
+    """The name of each node, where the graph has names."""
+    column = graph.columns.get(NAME)
+    if column is None or column.words is None:
+        return None
+    place = pa.array(column.values, from_pandas=True).cast(pa.int32())
+    return pa.array(column.words, pa.string()).take(place)
 
 
 def _by_role(planned: Plan, part: NDArray[np.int64]) -> NDArray[np.int64]:
