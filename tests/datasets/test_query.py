@@ -372,6 +372,25 @@ def test_graph_without_edges_has_no_match(size: int) -> None:
     assert found.participation.shape == (size, 3)
 
 
+def test_a_value_that_is_not_there_passes_no_test() -> None:
+    pairs = [(0, 1), (1, 2), (2, 0)]
+    chemical = Layer.of("chemical", True, 3, np.array(pairs).T)
+    columns = {
+        "mass": Attribute(np.array([1.0, 2.0, np.nan])),
+        "kind": Attribute.of(pa.array(["a", "b", None])),
+    }
+    graph = Graph(3, (chemical,), columns)
+    for test, passed in (
+        ("mass != 1", 1),
+        ("kind != a", 1),
+        ("kind in {a, b}", 2),
+        ("mass < 9", 2),
+    ):
+        assert count(f"A -> B; A.{test}", graph) == passed
+    for test in ("mass != B.mass", "kind != B.kind"):
+        assert count(f"A -> B; A.{test}", graph) == 1
+
+
 def test_self_loops_join_nothing() -> None:
     assert count("A -> B", directed(2, [(0, 0), (0, 1)])) == 1
 
