@@ -94,7 +94,9 @@ def edge_matrix(layers: frozenset[int], tests: frozenset[Test], graph: Graph) ->
     """The pairs (num_nodes, num_nodes) that an edge of one of the layers joins, which passes."""
     size = graph.num_nodes
     keys = np.concatenate([_keys(graph.layers[layer], tests, size) for layer in sorted(layers)])
-    source, target = np.divmod(np.unique(keys), max(size, 1))
+    keys.sort(kind="stable")  # layers are sorted, so this merges them; np.unique would hash
+    keys = keys[np.diff(keys, prepend=-1) > 0]
+    source, target = np.divmod(keys, max(size, 1))
     ones = np.ones(len(source), dtype=bool)
     return sparse.csr_array((ones, (source, target)), shape=(size, size))
 
