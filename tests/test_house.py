@@ -23,6 +23,7 @@ GROUPS = {
         "download",
         "export",
         "motifs",
+        "query",
     ],
     "Benchmarks": ["run", "models", "metrics"],
     "Server": ["login", "submit", "publish", "serve", "worker", "admin"],
