@@ -64,8 +64,8 @@ def lfr(seeds: int) -> None:
             rows.append((*mixing, result.nmi, result.ari, result.planted, result.found))
         mut, muw, nmi, ari, there, found = np.mean(rows, axis=0)
         print(
-            f"{number}  k {setting.degree:g}  beta {setting.beta:g}  mut {setting.mut:g} ({mut:.3f})  "
-            f"muw {setting.muw:g} ({muw:.3f})  NMI {nmi:.2f}  ARI {ari:.2f}  "
+            f"{number}  k {setting.degree:g}  beta {setting.beta:g}  mut {setting.mut:g} "
+            f"({mut:.3f})  muw {setting.muw:g} ({muw:.3f})  NMI {nmi:.2f}  ARI {ari:.2f}  "
             f"communities {there:.1f}, found {found:.1f}"
         )
 

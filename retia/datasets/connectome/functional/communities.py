@@ -1,7 +1,7 @@
 """Communities in the pair pattern of a component, at a resolution that no label has chosen."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,8 +15,8 @@ from retia.shards.errors import InputError, MissingExtraError
 Labels = NDArray[np.int64]
 Method = Literal["leiden", "sbm"]
 
-RESOLUTIONS = np.geomspace(0.4, 2.5, 13)
-SEEDS = 8
+RESOLUTIONS = np.geomspace(0.4, 2.5, 11)
+SEEDS = 4
 FINE = np.geomspace(0.4, 2.5, 400)
 NONE = -1
 
@@ -87,12 +87,7 @@ def nested_blocks(
     Weights are exponential; of the fits with and without degree correction, that of the shorter
     description stands. graph-tool (LGPL-3) comes from conda-forge or its own packages, not by pip.
     """
-    try:
-        import graph_tool.all as gt
-    except ImportError as error:
-        raise InputError(
-            "graph-tool is not installed; take it from conda-forge, or choose --communities leiden"
-        ) from error
+    gt = graph_tool()
     gt.seed_rng(int(randomness.stream("sbm").integers(1 << 31)))
     graph = gt.Graph(directed=False)
     graph.add_vertex(number)
@@ -107,6 +102,17 @@ def nested_blocks(
     ]
     best = min(fits, key=lambda fit: fit.entropy())
     return Communities(np.asarray(best.get_bs()[0])[:number].astype(np.int64), "sbm")
+
+
+def graph_tool() -> Any:
+    """The library of block models; raises `InputError` where it is not installed."""
+    try:
+        import graph_tool.all as library
+    except ImportError as error:
+        raise InputError(
+            "graph-tool is not installed; take it from conda-forge, or choose --communities leiden"
+        ) from error
+    return library
 
 
 METHODS = {"leiden": leiden, "sbm": nested_blocks}
@@ -140,8 +146,10 @@ def _line(pairs: Labels, weights: Floats, labels: Labels) -> tuple[float, float]
 
 def _agreement(labels: Labels, others: NDArray[np.int64]) -> float:
     """The mean adjusted Rand index with other partitions."""
-    from sklearn.metrics import adjusted_rand_score
-
+    try:
+        from sklearn.metrics import adjusted_rand_score
+    except ImportError as error:
+        raise MissingExtraError("build", "scikit-learn") from error
     return float(np.mean([adjusted_rand_score(labels, other) for other in others]))
 
 

@@ -25,10 +25,10 @@ DIGITS = 6
 ABOUT = (
     "Functional motifs of {animals} recorded animals: {neurons} neurons, {rank} components of the "
     "time-varying affinities of their pairs. A relation 'motif-r' holds the pairs that weigh more "
-    "in component r than the strengths of their neurons let expect; 'functional' holds the pairs of "
-    "all motifs with their mean affinity in every interval in which one motif leads. Communities "
-    "are found by an algorithm, not observed. Factors over time and animals, and the intervals, are "
-    "in provenance.parameters. There is no task."
+    "in component r than the strengths of their neurons let expect; 'functional' holds the pairs "
+    "of all motifs with their mean affinity in every interval in which one motif leads. "
+    "Communities are found by an algorithm, not observed. Factors over time and animals, and the "
+    "intervals, are in provenance.parameters. There is no task."
 )
 CITATION = (
     "Traces: the user's own. Method: docs/functional.md, in the manner of arXiv:2402.14102 and not "

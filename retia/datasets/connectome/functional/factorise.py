@@ -6,8 +6,8 @@ by hierarchical alternating least squares (HALS): Cichocki, A. & Phan, A.-H. (20
 algorithms for large scale nonnegative matrix and tensor factorizations. IEICE Trans. Fundamentals
 E92-A, 708-721. The mask M depends on animal and pair alone, so that the normal equations of the
 seen entries are exact and small: no missing value is imputed. A pair that is seen only in animals
-without a component says nothing of it, so the pair factors carry a weak ridge: `RIDGE` times the mean
-of what the pairs see of a component is added to its squared factor.
+without a component says nothing of it, so the pair factors carry a weak ridge: `RIDGE` times the
+mean of what the pairs see of a component weighs their squares.
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -15,9 +15,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
 
 from retia.protocol.randomness import Randomness
+from retia.shards.errors import MissingExtraError
 
 Floats = NDArray[np.float64]
 Seen = NDArray[np.bool_]
@@ -69,6 +69,10 @@ def factorise(
     is drawn from the stream `factors/rank/i`; sums are those of one BLAS thread, so that the result
     depends neither on `workers` nor on the machine's number of cores.
     """
+    try:
+        from threadpoolctl import threadpool_limits
+    except ImportError as error:
+        raise MissingExtraError("build", "threadpoolctl") from error
     data = masked(values, seen)
 
     def run(restart: int) -> Factors:

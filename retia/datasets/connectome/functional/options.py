@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from retia.datasets.assemble import check_names
 from retia.datasets.connectome.functional.affinity import SMOOTH_S
-from retia.datasets.connectome.functional.communities import Method
+from retia.datasets.connectome.functional.communities import Method, graph_tool
 from retia.datasets.connectome.functional.factorise import RESTARTS
 from retia.shards.errors import InputError
 
@@ -40,3 +40,5 @@ def check_options(options: FunctionalOptions) -> None:
     for what, rank in (("--rank", options.rank), ("--max-rank", options.max_rank)):
         if rank is not None and not 1 <= rank <= HIGHEST_RANK:
             raise InputError(f"{what} {rank}: a number from 1 to {HIGHEST_RANK} is needed")
+    if options.communities == "sbm":
+        graph_tool()

@@ -212,11 +212,15 @@ def _fill(path: Path, times: Floats, names: Names, values: Floats, max_gap_s: fl
             f"{path}: neuron {names[column[gap]]} is NaN for {(last - first)[gap] * step:g} s from "
             f"{times[first[gap]]:g} s; gaps up to {max_gap_s:g} s are interpolated"
         )
-    filled = values.copy()
-    for at in np.unique(column):  # neurons with gaps, not samples
-        seen = ~missing[:, at]
-        filled[:, at] = np.interp(times, times[seen], values[seen, at])
-    return filled
+    row = np.arange(len(values))[:, None]
+    before = np.maximum.accumulate(np.where(missing, -1, row), axis=0)
+    after = np.minimum.accumulate(np.where(missing, len(row), row)[::-1], axis=0)[::-1]
+    before, after = np.where(before < 0, after, before), np.where(after == len(row), before, after)
+    column = np.arange(values.shape[1])
+    low, high = values[before, column], values[after, column]
+    span = np.maximum(times[after] - times[before], np.finfo(np.float64).tiny)
+    share = np.where(after > before, (times[:, None] - times[before]) / span, 0)
+    return np.asarray(np.where(missing, low + share * (high - low), values))
 
 
 def _on_grid(times: Floats, values: Floats) -> tuple[float, Floats]:
