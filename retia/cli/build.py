@@ -41,9 +41,12 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 def register(app: typer.Typer) -> None:
     """Add the verbs of this module."""
+    from retia.cli.build_functional import build_functional
+
     build = typer.Typer(no_args_is_help=True, help="Build datasets from a source.")
     build.command("celegans")(build_celegans)
     build.command("vessel")(build_vessel)
+    build.command("functional")(build_functional)
     synth = typer.Typer(no_args_is_help=True, help="Generate a network's tables, from a seed.")
     synth.command("vessel")(synth_vessel)
     synth.command("connectome")(synth_connectome)
