@@ -11,6 +11,7 @@ from functools import cached_property
 from itertools import combinations
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 Packed = NDArray[np.uint8]
@@ -93,6 +94,12 @@ class Bits:
     def voxels(self, first: int = 0, last: int | None = None) -> Index:
         """Indices of the foreground in planes first <= z < last, ascending."""
         last = self.shape[0] if last is None else last
+        thick = slab_planes(self.shape)
+        starts = range(first, last, thick)
+        found = [self._voxels(start, min(start + thick, last)) for start in starts]
+        return np.concatenate(found) if found else np.zeros(0, dtype=np.int64)
+
+    def _voxels(self, first: int, last: int) -> Index:
         offset = (first + 1) * self.strides[0]
         chunk = self.data[first + 1 : last + 1].ravel()
         byte = np.flatnonzero(chunk)
@@ -107,15 +114,28 @@ class Bits:
 
     def set(self, index: Index, value: bool) -> None:
         """Make voxels foreground or background."""
-        change = np.left_shift(1, index & 7).astype(np.uint8)
-        if value:
-            np.bitwise_or.at(self.flat, index >> 3, change)
-        else:
-            np.bitwise_and.at(self.flat, index >> 3, ~change)
+        _write(self.flat, index, value)
 
     def get(self, index: Index) -> NDArray[np.bool_]:
         """Whether voxels are foreground."""
-        return (self.flat[index >> 3] >> (index & 7).astype(np.uint8)) & 1 != 0
+        return _read(self.flat, index)
+
+
+@njit(cache=True)
+def _write(flat, index, value):
+    for i in index:
+        if value:
+            flat[i >> 3] |= 1 << (i & 7)
+        else:
+            flat[i >> 3] &= ~(1 << (i & 7))
+
+
+@njit(cache=True)
+def _read(flat, index):
+    found = np.empty(len(index), dtype=np.bool_)
+    for place in range(len(index)):
+        found[place] = (flat[index[place] >> 3] >> (index[place] & 7)) & 1
+    return found
 
 
 def slab_planes(shape: tuple[int, int, int]) -> int:
