@@ -42,7 +42,7 @@ def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]
             escape(name),
             justify="right" if numeric else "left",
             no_wrap=index == 0 or numeric,
-            min_width=max(len(row[index]) for row in cells) if numeric else None,
+            min_width=max(len(name), *(len(row[index]) for row in cells)) if numeric else None,
         )
     for row in cells:
         table.add_row(*(escape(cell) for cell in row))
