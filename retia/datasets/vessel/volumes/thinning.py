@@ -141,7 +141,7 @@ def _candidates(data, front, step, plane, row):
 def _peel(data, queued, front, step, plane, row):
     """Take a layer off one side; what it laid bare, and how many voxels it took."""
     found, parity = _candidates(data, front, step, plane, row)
-    fresh = np.empty(6 * len(found), dtype=np.int64)
+    fresh = np.empty(len(found) + 6, dtype=np.int64)
     bare = 0
     taken = 0
     for kind in range(8):
@@ -151,6 +151,8 @@ def _peel(data, queued, front, step, plane, row):
                 continue
             data[index >> 3] &= ~(1 << (index & 7))
             taken += 1
+            if bare + 6 > len(fresh):
+                fresh = np.concatenate((fresh, np.empty(len(fresh), dtype=np.int64)))
             for other in (index - plane, index + plane, index - row, index + row,
                           index - 1, index + 1):  # fmt: skip
                 if _get(data, other) and not _get(queued, other):
