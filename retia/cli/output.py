@@ -16,6 +16,8 @@ from rich.progress import (
 )
 from rich.table import Table
 
+PIPE_WIDTH = 240
+
 console = Console(stderr=True, highlight=False)
 results = Console(highlight=False, soft_wrap=True)
 
@@ -31,15 +33,20 @@ def print_line(text: str) -> None:
 
 
 def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """A table on stdout; columns whose cells are all numbers are set to the right."""
+    """A table on stdout; columns whose cells are all numbers stand to the right, never cut."""
     cells = [[_cell(value) for value in row] for row in rows]
     table = Table(title=escape(title), title_justify="left", box=None, pad_edge=False)
     for index, name in enumerate(columns):
         numeric = bool(cells) and all(_is_numeric(row[index]) for row in cells)
-        table.add_column(escape(name), justify="right" if numeric else "left", no_wrap=index == 0)
+        table.add_column(
+            escape(name),
+            justify="right" if numeric else "left",
+            no_wrap=index == 0 or numeric,
+            min_width=max(len(name), *(len(row[index]) for row in cells)) if numeric else None,
+        )
     for row in cells:
         table.add_row(*(escape(cell) for cell in row))
-    results.print(table)
+    results.print(table, width=None if results.is_terminal else PIPE_WIDTH)
 
 
 def progress() -> Progress:

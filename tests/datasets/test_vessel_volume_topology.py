@@ -91,11 +91,18 @@ def test_the_order_of_work_does_not_change_a_skeleton(mask: NDArray[np.bool_], s
 
 @settings(max_examples=40, deadline=None)
 @given(blobs(), st.sampled_from([1, 200, 1 << 24]))
-def test_betti_numbers_and_cavities_by_slabs(mask: NDArray[np.bool_], voxels: int) -> None:
+def test_slabs_and_scratch_files_change_nothing(mask: NDArray[np.bool_], voxels: int) -> None:
+    whole = Bits.of(mask)
+    wall, skeleton = surface(whole).voxels(), thin(whole).voxels()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(bits, "SLAB_VOXELS", voxels)
-        solid, cavities = fill_cavities(Bits.of(mask))
+        patch.setattr(bits, "SCRATCH_BYTES", 0)
+        scratch = Bits.of(mask)
+        solid, cavities = fill_cavities(scratch)
         components, loops = betti_numbers(solid)
+        assert np.array_equal(surface(scratch).voxels(), wall)
+        assert np.array_equal(thin(scratch).voxels(), skeleton)
+        assert euler_number(scratch) == euler_number(whole)
     filled = ndimage.binary_fill_holes(np.pad(mask, 1), ndimage.generate_binary_structure(3, 1))
     assert cavities == betti(mask)[2]
     assert np.array_equal(solid.planes(0, len(mask)), filled[1:-1, 1:-1, 1:-1])

@@ -1,10 +1,17 @@
-"""A binary volume at one bit a voxel, with a rim of background: what a large mask is kept in."""
+"""A binary volume at one bit a voxel, with a rim of background: what a large mask is kept in.
 
+Large volumes lie in scratch files in the folder for temporary files, which the system pages in and
+out, so that they may exceed the memory.
+"""
+
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import combinations
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 Packed = NDArray[np.uint8]
@@ -12,6 +19,7 @@ Index = NDArray[np.int64]
 
 SPARE_BYTES = 8
 SLAB_VOXELS = 1 << 23
+SCRATCH_BYTES = 1 << 26  # from 64 MiB, half a milliard voxels, on
 
 
 @dataclass(frozen=True)
@@ -20,18 +28,20 @@ class Bits:
 
     `data` is (planes + 2, rows + 2, bytes of a row): little bit order, a rim of one background
     voxel on all sides, rows of whole bytes. A voxel's `index` counts bits from the first of `data`.
+    `flat` is all bytes in order, and the spare ones after them that bit readers may touch.
     """
 
     shape: tuple[int, int, int]
-    data: Packed
+    flat: Packed
 
     @staticmethod
     def empty(shape: tuple[int, int, int]) -> "Bits":
         """A volume of background."""
-        planes, rows, columns = shape
-        packed = (planes + 2, rows + 2, (columns + 9) // 8)
-        flat = np.zeros(int(np.prod(packed)) + SPARE_BYTES, dtype=np.uint8)
-        return Bits(shape, flat[:-SPARE_BYTES].reshape(packed))
+        size = int(np.prod(_packed(shape))) + SPARE_BYTES
+        if size < SCRATCH_BYTES:
+            return Bits(shape, np.zeros(size, dtype=np.uint8))
+        with tempfile.TemporaryFile(prefix="retia-") as file:  # unlinked; the mapping keeps it
+            return Bits(shape, np.asarray(np.memmap(file, dtype=np.uint8, mode="w+", shape=size)))
 
     @staticmethod
     def of(mask: NDArray[np.bool_]) -> "Bits":
@@ -40,12 +50,10 @@ class Bits:
         bits.write(0, mask)
         return bits
 
-    @property
-    def flat(self) -> Packed:
-        """All bytes in order, and the spare ones after them that bit readers may touch."""
-        base = self.data.base
-        assert isinstance(base, np.ndarray)
-        return base
+    @cached_property
+    def data(self) -> Packed:
+        """The bytes by plane and row."""
+        return self.flat[:-SPARE_BYTES].reshape(_packed(self.shape))
 
     @property
     def strides(self) -> tuple[int, int, int]:
@@ -53,10 +61,10 @@ class Bits:
         row = 8 * self.data.shape[2]
         return row * self.data.shape[1], row, 1
 
-    def like(self, data: Packed) -> "Bits":
-        """Another volume of this shape with these packed bytes."""
+    def copy(self) -> "Bits":
+        """The same volume again."""
         other = Bits.empty(self.shape)
-        other.data[...] = data
+        other.flat[...] = self.flat
         return other
 
     def write(self, first: int, mask: NDArray[np.bool_]) -> None:
@@ -81,11 +89,17 @@ class Bits:
 
     def count(self) -> int:
         """Number of voxels of foreground."""
-        return _count(self.data)
+        return sum(_count(self.data[first:last]) for first, last in _ranges(self))
 
     def voxels(self, first: int = 0, last: int | None = None) -> Index:
         """Indices of the foreground in planes first <= z < last, ascending."""
         last = self.shape[0] if last is None else last
+        thick = slab_planes(self.shape)
+        starts = range(first, last, thick)
+        found = [self._voxels(start, min(start + thick, last)) for start in starts]
+        return np.concatenate(found) if found else np.zeros(0, dtype=np.int64)
+
+    def _voxels(self, first: int, last: int) -> Index:
         offset = (first + 1) * self.strides[0]
         chunk = self.data[first + 1 : last + 1].ravel()
         byte = np.flatnonzero(chunk)
@@ -100,15 +114,28 @@ class Bits:
 
     def set(self, index: Index, value: bool) -> None:
         """Make voxels foreground or background."""
-        change = np.left_shift(1, index & 7).astype(np.uint8)
-        if value:
-            np.bitwise_or.at(self.flat, index >> 3, change)
-        else:
-            np.bitwise_and.at(self.flat, index >> 3, ~change)
+        _write(self.flat, index, value)
 
     def get(self, index: Index) -> NDArray[np.bool_]:
         """Whether voxels are foreground."""
-        return (self.flat[index >> 3] >> (index & 7).astype(np.uint8)) & 1 != 0
+        return _read(self.flat, index)
+
+
+@njit(cache=True)
+def _write(flat, index, value):
+    for i in index:
+        if value:
+            flat[i >> 3] |= 1 << (i & 7)
+        else:
+            flat[i >> 3] &= ~(1 << (i & 7))
+
+
+@njit(cache=True)
+def _read(flat, index):
+    found = np.empty(len(index), dtype=np.bool_)
+    for place in range(len(index)):
+        found[place] = (flat[index[place] >> 3] >> (index[place] & 7)) & 1
+    return found
 
 
 def slab_planes(shape: tuple[int, int, int]) -> int:
@@ -121,11 +148,14 @@ def surface(bits: Bits) -> Bits:
 
     The volume's border is no wall: beyond it nothing is known. An axis of one plane has no walls.
     """
-    outer = np.zeros_like(bits.data)
-    for axis in range(3):
-        if bits.shape[axis] > 1:
-            outer |= _exposed(bits.data, axis)
-    return bits.like(outer)
+    found = Bits.empty(bits.shape)
+    axes = [axis for axis in range(3) if bits.shape[axis] > 1]
+    for first, last in _ranges(bits):
+        low = max(first - 1, 0)
+        part = bits.data[low : last + 1]
+        for axis in axes:
+            found.data[first:last] |= _exposed(part, axis)[first - low : last - low]
+    return found
 
 
 def euler_number(bits: Bits) -> int:
@@ -134,13 +164,28 @@ def euler_number(bits: Bits) -> int:
     Vertices - edges + faces - voxels; a face is where a voxel or its neighbour across it is set.
     """
     total = -bits.count()
-    for size in (1, 2, 3):
-        for axes in combinations(range(3), size):
-            cells = bits.data
-            for axis in axes:
-                cells = cells | _shift(cells, axis, 1)
-            total += (1 if size % 2 else -1) * _count(cells)
+    for first, last in _ranges(bits):
+        low = max(first - 1, 0)
+        for size in (1, 2, 3):
+            for axes in combinations(range(3), size):
+                cells = bits.data[low:last]
+                for axis in axes:
+                    cells = cells | _shift(cells, axis, 1)
+                total += (1 if size % 2 else -1) * _count(cells[first - low :])
     return total
+
+
+def _packed(shape: tuple[int, int, int]) -> tuple[int, int, int]:
+    """The shape of the bytes of a volume."""
+    planes, rows, columns = shape
+    return planes + 2, rows + 2, (columns + 9) // 8
+
+
+def _ranges(bits: Bits) -> Iterator[tuple[int, int]]:
+    """Ranges of planes of `data`, the rim's too, of some 8 million voxels each."""
+    thick = slab_planes(bits.shape)
+    for first in range(0, len(bits.data), thick):
+        yield first, min(first + thick, len(bits.data))
 
 
 def _count(data: Packed) -> int:

@@ -84,7 +84,7 @@ def prune(
         if not len(spurs):
             break
         taken += len(spurs)
-        skeleton = skeleton.like(skeleton.data)
+        skeleton = skeleton.copy()
         skeleton.set(traced.voxel[np.isin(traced.voxel_branch, spurs)], False)
         skeleton = thin(skeleton, skeleton.voxels())
         traced = trace(skeleton)

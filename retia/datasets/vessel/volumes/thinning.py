@@ -50,7 +50,7 @@ def thin(mask: Bits, start: Index | None = None) -> Bits:
 
     Topology is kept: only simple voxels are taken, one after another.
     """
-    skeleton = mask.like(mask.data)
+    skeleton = mask.copy()
     front = surface(mask).voxels() if start is None else start
     queued = Bits.empty(mask.shape)
     queued.set(front, True)

@@ -31,7 +31,7 @@ def fill_cavities(mask: Bits) -> tuple[Bits, int]:
     labels = _components(mask, background=True)
     if labels.count == 1:
         return mask, 0
-    filled = mask.like(mask.data)
+    filled = mask.copy()
     outside = labels.component[0]
     for first, label, offset in _labelled(mask, background=True):
         pocket = (label > 0) & (labels.component[label - 1 + offset] != outside)

@@ -1,0 +1,1 @@
+"""The dynamic functional connectome: traces, affinities, factors, communities, an atlas."""
