@@ -1,51 +1,29 @@
 """Verbs that make datasets: `build`, `synth`, `fetch`."""
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
 
-from retia.cli.output import console, print_json, print_line, print_table, progress
+from retia.cli import build_connectome
+from retia.cli.build_functional import build_functional
+from retia.cli.build_options import AsJson, Cache, Out, Seed, VersionNumber, Workers, run_build
+from retia.cli.output import console, print_json, print_line, print_table
 from retia.shards.store import default_store
 
-if TYPE_CHECKING:
-    from retia.datasets.assemble import Built, Step
-
-Sibling = Literal["link", "node"]
-
-Out = Annotated[
-    Path | None,
-    typer.Option(help="Folder to write {name}/{version}/ into; the local store by default."),
-]
-Seed = Annotated[
-    int | None, typer.Option(help="Seed of everything random in an open build; 0 by default.")
-]
-Sealed = Annotated[
-    Sibling | None,
-    typer.Option(help="Keep this sibling's test answers secret: they stay in sealed/."),
-]
 VesselSibling = Literal["link", "node", "junction"]
 VesselSealed = Annotated[
     VesselSibling | None,
     typer.Option(help="Keep this sibling's test answers secret: they stay in sealed/."),
 ]
 VesselOnly = Annotated[VesselSibling | None, typer.Option(help="Build this sibling alone.")]
-Only = Annotated[Sibling | None, typer.Option(help="Build this sibling alone.")]
-Workers = Annotated[
-    int, typer.Option(min=1, max=256, help="Threads; the result does not depend on them.")
-]
-VersionNumber = Annotated[str, typer.Option("--version", help="Version number of the datasets.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 def register(app: typer.Typer) -> None:
     """Add the verbs of this module."""
-    from retia.cli.build_functional import build_functional
-
     build = typer.Typer(no_args_is_help=True, help="Build datasets from a source.")
-    build.command("celegans")(build_celegans)
     build.command("vessel")(build_vessel)
+    build_connectome.register(build)
     build.command("functional")(build_functional)
     synth = typer.Typer(no_args_is_help=True, help="Generate a network's tables, from a seed.")
     synth.command("vessel")(synth_vessel)
@@ -53,41 +31,6 @@ def register(app: typer.Typer) -> None:
     app.add_typer(build, name="build", rich_help_panel="Build")
     app.add_typer(synth, name="synth", rich_help_panel="Build")
     app.command("fetch", rich_help_panel="Build")(fetch)
-
-
-def build_celegans(
-    out: Out = None,
-    seed: Seed = None,
-    sealed: Sealed = None,
-    only: Only = None,
-    workers: Workers = 1,
-    version: VersionNumber = "1.0.0",
-    cache: Annotated[
-        Path | None, typer.Option(help="Folder for fetched sources; the user's cache by default.")
-    ] = None,
-    as_json: AsJson = False,
-) -> None:
-    """Build celegans-link and celegans-node: the worm's neurons, synapses and gap junctions.
-
-    Downloads the source (14 MB, once): a pinned release of the package cect, read and not
-    installed.
-    """
-    from retia.datasets.connectome import celegans
-
-    run_build(
-        lambda step: celegans.build_celegans(
-            out or default_store(),
-            seed=seed or 0,
-            workers=workers,
-            version=version,
-            sealed=sealed,
-            only=only,
-            cache=cache,
-            step=step,
-        ),
-        celegans.STEPS,
-        as_json,
-    )
 
 
 def build_vessel(
@@ -260,9 +203,7 @@ def fetch(
     source: Annotated[
         str | None, typer.Argument(metavar="SOURCE", help="Name of a pinned source.")
     ] = None,
-    cache: Annotated[
-        Path | None, typer.Option(help="Folder for fetched sources; the user's cache by default.")
-    ] = None,
+    cache: Cache = None,
     as_json: AsJson = False,
 ) -> None:
     """Download a pinned source, check its sha256, and print where its files lie.
@@ -286,29 +227,3 @@ def fetch(
         )
     else:
         print_line("\n".join(str(file.path) for file in files))
-
-
-def run_build(build: "Callable[[Step], list[Built]]", steps: int, as_json: bool) -> None:
-    """Run a build beneath a progress bar and print what it made."""
-    from retia.datasets.assemble import summary
-
-    with progress() as bar:
-        task = bar.add_task("start", total=steps)
-
-        def step(text: str) -> None:
-            started = bar.tasks[0].description != "start"
-            bar.update(task, description=text, advance=1 if started else 0)
-
-        built = build(step)
-    if as_json:
-        print_json([one.as_dict() for one in built])
-    else:
-        for one in built:
-            _show(summary(one))
-
-
-def _show(row: tuple[object, ...]) -> None:
-    names = ("digest", "nodes", "edges", "tasks", "state", "folder")
-    print_line(str(row[0]))
-    for name, value in zip(names, row[1:], strict=True):
-        print_line(f"  {name:<7} {f'{value:,}' if isinstance(value, int) else value}")

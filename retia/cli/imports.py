@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from retia.cli.build import AsJson, Out, VersionNumber, run_build
+from retia.cli.build_options import AsJson, Out, VersionNumber, run_build
 from retia.shards.store import default_store
 
 

@@ -1,22 +1,25 @@
 """List the items of a part: positives and all candidate sets, shuffled, a pair once.
 
-The list must not give itself away. On a small graph without positions it holds all non-neighbours
-of every source that has a positive, or of some of these sources where that would be too many: so
-every source's rows look alike. In a grouped split a pair that a visible edge of its group settles
-is not listed. On a spatial graph the listed pairs share no node, so no node's number of rows tells
-anything; groups of `hard` candidates lie on other nodes, and share their source alone, or all of
-their targets.
+The list must not give itself away. A dense list holds all non-neighbours of every source that it
+names, so every source's rows look alike; in a grouped split a pair that a visible edge of its group
+settles is not listed. The pairs of a sparse list share no node, so no node's number of rows tells
+anything; its groups of `hard` candidates lie on other nodes, and share their source alone, or all
+of their targets.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial import cKDTree
 
 from retia.protocol.hard import GROUP_SIZE, POOL_FACTOR, HardGroups, hard_groups, whole_groups
 from retia.protocol.negatives import (
+    DEGREE_TOLERANCE,
     FreeNodes,
     box_negatives,
+    degree_matched_negatives,
+    degree_scale,
     matched_negatives,
     uniform_negatives,
 )
@@ -26,13 +29,15 @@ from retia.shards.manifest import CandidateSet
 MAX_POSITIVES = 125_000  # with three negatives each: 500,000 items a part
 MAX_GROUPS = 4_900  # of 101 items: as many again
 SMALL_GRAPH = 5_000
-MAX_DENSE = 100_000  # items of a part of a small graph: 2 million in ten splits
-MAX_WHOLE = 75_000  # of them where there are other items too
+MAX_DENSE = 100_000  # items of a part of a dense list: 2 million in ten splits
+MAX_WHOLE = 75_000  # of the groups of a sparse one: with the others under 2 million
 NODES_PER_SOURCE = 16
 NODES_PER_GROUP = 256
 NODES_PER_POSITIVE = 16
 UNIFORM_PER_POSITIVE = 10
-DEGREE_TOLERANCE = 0.15
+DENSE_DISTANCE_TOLERANCE = 0.1
+NEAREST = 32
+APART = 10.0  # more than near, on the scale of what is to be matched
 
 Members = tuple[NDArray[np.int64], NDArray[np.int64]]
 
@@ -55,7 +60,10 @@ class Listing:
 
 
 def list_dense(
-    graph: LinkGraph, positives: Pairs, rng: np.random.Generator, allowed: NDArray[np.bool_]
+    graph: LinkGraph,
+    positives: Pairs,
+    rng: np.random.Generator,
+    allowed: NDArray[np.bool_],
 ) -> Listing:
     """All non-neighbours of the positives' sources, with the sets `hard`, `matched`, `uniform`.
 
@@ -99,27 +107,36 @@ def list_dense(
             "matched": _ungrouped(positive_item[found], item[matched]),
             "uniform": _ungrouped(positive_item, uniform),
         },
-        sets=(
-            CandidateSet(
-                name="hard",
-                grouped=True,
-                description="every positive against all non-neighbours of its source",
-            ),
-            CandidateSet(
-                name="matched",
-                grouped=False,
-                description="a non-edge of the same source and nearly the same target degree each",
-                parameters={"degree_tolerance": DEGREE_TOLERANCE},
-            ),
-            CandidateSet(
-                name="uniform",
-                grouped=False,
-                description="non-edges drawn uniformly among those listed",
-                parameters={"per_positive": UNIFORM_PER_POSITIVE},
-            ),
-        ),
+        sets=_dense_sets(graph),
         positives=len(directed),
         dropped=int((~found).sum()),
+    )
+
+
+def _dense_sets(graph: LinkGraph) -> tuple[CandidateSet, ...]:
+    near, tolerances = "nearly the same target degree", {"degree_tolerance": DEGREE_TOLERANCE}
+    if graph.positions is not None:
+        near += " and distance"
+        tolerances["distance_tolerance"] = DENSE_DISTANCE_TOLERANCE
+    return (
+        CandidateSet(
+            name="hard",
+            grouped=True,
+            description="every positive against all non-neighbours of its source",
+            parameters={"listed": "whole"},
+        ),
+        CandidateSet(
+            name="matched",
+            grouped=False,
+            description=f"a non-edge of the same source and {near} each",
+            parameters=dict(tolerances),
+        ),
+        CandidateSet(
+            name="uniform",
+            grouped=False,
+            description="non-edges drawn uniformly among those listed",
+            parameters={"per_positive": UNIFORM_PER_POSITIVE},
+        ),
     )
 
 
@@ -130,21 +147,22 @@ def list_sparse(
 
     On the nodes that are left, groups of `hard` candidates for other positives: below 5,000 nodes
     all non-neighbours of some sources, so that each such node is listed with each of them, and
-    samples above. Pairs join nodes of the (n,) mask `allowed`.
+    samples above. Without positions there is no `box`, and `matched` negatives are alike in degree
+    alone. Pairs join nodes of the (n,) mask `allowed`.
     """
     most = min(int(allowed.sum()) // NODES_PER_POSITIVE, MAX_POSITIVES)
     single = rng.permutation(positives)
     single = single[disjoint(single, graph.num_nodes)][:most]
     nodes = FreeNodes(allowed.copy())
     nodes.take(single)
-    half_side = graph.reach
-    matched, found = matched_negatives(graph, single, nodes, rng)
+    spatial = graph.positions is not None
+    match = matched_negatives if spatial else degree_matched_negatives
+    matched, found = match(graph, single, nodes, rng)
     kept = single[found]
-    blocks = {
-        "matched": matched[found],
-        "box": box_negatives(graph, len(kept), half_side, nodes, rng),
-        "uniform": uniform_negatives(graph, len(kept), nodes, rng),
-    }
+    blocks = {"matched": matched[found]}
+    if spatial:
+        blocks["box"] = box_negatives(graph, len(kept), graph.reach, nodes, rng)
+    blocks["uniform"] = uniform_negatives(graph, len(kept), nodes, rng)
     groups = _groups(graph, positives, nodes, rng)
     ends = np.cumsum([len(part) for part in (kept, *blocks.values())])
     pairs = graph.canonical(np.concatenate([kept, *blocks.values(), groups.pairs]))
@@ -162,7 +180,7 @@ def list_sparse(
         pairs=pairs[shuffle],
         labels=labels[shuffle].astype(np.int64),
         members=members,
-        sets=_sparse_sets(half_side, graph.num_nodes < SMALL_GRAPH, "hard" in members),
+        sets=_sparse_sets(graph, "hard" in members),
         positives=len(kept) + int((groups.labels & groups.scored).sum()),
         dropped=int((~found).sum()),
     )
@@ -179,35 +197,55 @@ def _groups(
     return hard_groups(graph, positives, count, nodes.free, rng)
 
 
-def _sparse_sets(half_side: float, small: bool, hard: bool) -> tuple[CandidateSet, ...]:
-    sets = (
-        CandidateSet(
+def _sparse_sets(graph: LinkGraph, hard: bool) -> tuple[CandidateSet, ...]:
+    spatial = graph.positions is not None
+    sets = [_matched_set(spatial)]
+    if spatial:
+        sets.append(
+            CandidateSet(
+                name="box",
+                grouped=False,
+                description="a random source, a target in the cube of half-side mean + 2 std "
+                "length",
+                parameters={"half_side": round(graph.reach, 6)},
+            )
+        )
+    sets.append(
+        CandidateSet(name="uniform", grouped=False, description="non-edges drawn uniformly")
+    )
+    if hard:
+        sets.append(_hard_set(graph))
+    return tuple(sets)
+
+
+def _matched_set(spatial: bool) -> CandidateSet:
+    if spatial:
+        return CandidateSet(
             name="matched",
             grouped=False,
             description="a non-edge of the same visible degrees and nearly the same distance each",
-        ),
-        CandidateSet(
-            name="box",
-            grouped=False,
-            description="a random source, a target in the cube of half-side mean + 2 std length",
-            parameters={"half_side": round(half_side, 6)},
-        ),
-        CandidateSet(name="uniform", grouped=False, description="non-edges drawn uniformly"),
+        )
+    return CandidateSet(
+        name="matched",
+        grouped=False,
+        description="a non-edge of nearly the same visible degrees each",
+        parameters={"degree_tolerance": DEGREE_TOLERANCE},
     )
-    if not hard:
-        return sets
-    if small:
+
+
+def _hard_set(graph: LinkGraph) -> CandidateSet:
+    if graph.num_nodes < SMALL_GRAPH:
         text = "some sources, with all non-neighbours among the nodes of no other pair"
-        return (*sets, CandidateSet(name="hard", grouped=True, description=text))
+        return CandidateSet(name="hard", grouped=True, description=text)
     text = f"{GROUP_SIZE} of a source's {POOL_FACTOR * GROUP_SIZE} likeliest non-neighbours"
-    return (
-        *sets,
-        CandidateSet(
-            name="hard",
-            grouped=True,
-            description=f"{text}: resource allocation, PageRank, distance",
-            parameters={"group_size": GROUP_SIZE, "pool": POOL_FACTOR * GROUP_SIZE},
-        ),
+    ranking = "resource allocation, PageRank" + (
+        ", distance" if graph.positions is not None else ""
+    )
+    return CandidateSet(
+        name="hard",
+        grouped=True,
+        description=f"{text}: {ranking}",
+        parameters={"group_size": GROUP_SIZE, "pool": POOL_FACTOR * GROUP_SIZE},
     )
 
 
@@ -218,48 +256,52 @@ def _matched_rows(
     positives: Pairs,
     rng: np.random.Generator,
 ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """For each positive a listed non-edge of its source with a near target degree.
+    """For each positive a listed non-edge of its source, near in target degree and distance.
 
-    Rows are sorted by (source, target degree, chance); each positive takes the nearest row that no
-    other has taken. Returns the rows of those that found one, and the (P,) mask.
+    Each positive takes the nearest row that no other has taken, among its `NEAREST`. Returns the
+    rows of those that found one, and the (P,) mask.
     """
-    degree = graph.target_degree
-    found = np.zeros(len(positives), dtype=bool)
-    result = np.zeros(len(positives), dtype=np.int64)
-    left = negative_rows[rng.permutation(len(negative_rows))]
+    is_source = np.zeros(graph.num_nodes, dtype=bool)
+    is_source[rows[:, 0]] = True
+    there = _places(graph, rows[negative_rows], is_source)
+    there += rng.random(there.shape) / 1_000  # so that chance decides among equals
+    near = min(NEAREST, len(there))
+    tree = cKDTree(there)
+    _, index = tree.query(
+        _places(graph, positives, is_source), k=near, p=np.inf, distance_upper_bound=1.0
+    )
+    index = np.asarray(index).reshape(len(positives), near)
+    taken = np.zeros(len(there) + 1, dtype=bool)
+    taken[-1] = True  # the index of a row that is not near
+    result = np.full(len(positives), -1)
     while True:
-        wanted = rng.permutation(np.flatnonzero(~found))
-        if not len(wanted) or not len(left):
+        free = ~taken[index] & (result < 0)[:, None]
+        wanted = rng.permutation(np.flatnonzero(free.any(axis=1)))
+        if not len(wanted):
             break
-        picked, near = _nearest(rows, left, degree, positives[wanted])
-        _, first = np.unique(picked, return_index=True)
-        first = first[near[first]]
-        if not len(first):
-            break
-        result[wanted[first]] = left[picked[first]]
-        found[wanted[first]] = True
-        left = np.delete(left, picked[first])
-    return result[found], found
+        picked, first = np.unique(index[wanted, free[wanted].argmax(axis=1)], return_index=True)
+        result[wanted[first]] = picked
+        taken[picked] = True
+    found = result >= 0
+    return negative_rows[result[found]], found
 
 
-def _nearest(
-    rows: Pairs, left: NDArray[np.int64], degree: NDArray[np.int64], positives: Pairs
-) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """The place in `left` of the row of the same source and nearest target degree, and if near."""
-    source, target_degree = rows[left, 0], degree[rows[left, 1]]
-    width = int(degree.max()) + 2
-    order = np.argsort(source * width + target_degree, kind="stable")
-    keys = (source * width + target_degree)[order]
-    wanted_degree = degree[positives[:, 1]]
-    wanted = positives[:, 0] * width + wanted_degree
-    right = np.clip(np.searchsorted(keys, wanted), 0, len(keys) - 1)
-    options = np.stack([np.maximum(right - 1, 0), right])
-    gap = np.abs(target_degree[order][options] - wanted_degree)
-    gap = np.where(source[order][options] == positives[:, 0], gap, width)
-    best = gap.argmin(axis=0)
-    row = np.arange(len(positives))
-    near = gap[best, row] <= np.maximum(1, DEGREE_TOLERANCE * wanted_degree)
-    return order[options[best, row]], near
+def _places(graph: LinkGraph, pairs: Pairs, is_source: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Pairs as points: those of one source, alike in degree and in distance, are within 1.
+
+    Their targets are alike, too, in whether they are sources of the list: a hidden pair's target
+    is one more often where its reverse is hidden with it.
+    """
+    source, target = pairs.T
+    axes = [
+        source * APART,
+        is_source[target] * APART,
+        degree_scale(graph.target_degree)[target],
+    ]
+    if graph.positions is not None:
+        distance = np.maximum(graph.distance(pairs), np.finfo(np.float64).tiny)
+        axes.append(np.log(distance) / np.log1p(DENSE_DISTANCE_TOLERANCE))
+    return np.column_stack(axes)
 
 
 def _ungrouped(positives: NDArray[np.int64], negatives: NDArray[np.int64]) -> Members:

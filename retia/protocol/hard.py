@@ -18,9 +18,11 @@ from retia.protocol.pairs import LinkGraph, Pairs, contains, disjoint
 
 GROUP_SIZE = 100
 POOL_FACTOR = 10
+TRIED = 8  # positives for a group that is wanted; most may lie outside their source's pool
 SOURCES_PER_CHUNK = 512
 RESTART = 0.15
 STEPS = 6
+UNLIKELY = 1e-4  # a walk there is so improbable that the node is not followed further
 
 Ints = NDArray[np.int64]
 
@@ -55,10 +57,12 @@ def whole_groups(
     open_to[chosen[:, 0]] = False
     targets = np.flatnonzero(open_to)
     rows = np.column_stack([np.repeat(chosen[:, 0], len(targets)), np.tile(targets, len(chosen))])
-    rows = rows[~contains(np.sort(graph.keys(graph.visible)), graph.keys(rows))]
+    visible = np.sort(graph.keys(graph.visible))
+    rows = rows[~contains(visible, graph.keys(rows)) & ~graph.is_tied(rows, visible)]
     labels = graph.is_edge(rows)
     own = contains(np.sort(graph.keys(positives)), graph.keys(rows))
-    return HardGroups(rows, labels, own | ~labels)
+    others = np.setdiff1d(graph.keys(graph.hidden), graph.keys(positives))
+    return HardGroups(rows, labels, own | (~labels & ~graph.is_tied(rows, others)))
 
 
 def hard_groups(
@@ -75,23 +79,38 @@ def hard_groups(
     """
     chosen = rng.permutation(rng.permuted(positives, axis=1) if not graph.directed else positives)
     chosen = chosen[allowed[chosen].all(axis=1)]
-    chosen = chosen[disjoint(chosen, graph.num_nodes)][: 2 * count]
+    chosen = chosen[disjoint(chosen, graph.num_nodes)][: TRIED * count]
     open_to = allowed.copy()
     open_to[chosen[:, 0]] = False
-    group, target = _pools(graph, _Ranker.of(graph, open_to), chosen, rng)
+    group, target = _pools(graph, _Ranker.of(graph, open_to), chosen, count, rng)
     inside = np.unique(group[target == chosen[group, 1]])[:count]
     open_to[chosen[inside, 1]] = False
     fit = np.isin(group, inside) & open_to[target]
-    fit[fit] = ~graph.is_edge(np.column_stack([chosen[group[fit], 0], target[fit]]))
-    group, target = _one_group_a_node(group[fit], target[fit], rng)
-    size = np.bincount(group, minlength=len(chosen))
-    whole = inside[size[inside] >= GROUP_SIZE]
-    first = np.searchsorted(group, whole)
+    pairs = np.column_stack([chosen[group[fit], 0], target[fit]])
+    fit[fit] = ~graph.is_edge(pairs) & ~graph.is_tied(pairs, graph.known)
+    group, target = _share_out(group[fit], target[fit], rng)
+    whole, first = np.unique(group, return_index=True)
     others = target[first[:, None] + np.arange(GROUP_SIZE)]
     negatives = np.column_stack([np.repeat(chosen[whole, 0], GROUP_SIZE), others.ravel()])
     pairs = np.concatenate([chosen[whole], negatives])
     labels = np.arange(len(pairs)) < len(whole)
     return HardGroups(pairs, labels, np.ones(len(pairs), dtype=bool))
+
+
+def _share_out(group: Ints, target: Ints, rng: np.random.Generator) -> tuple[Ints, Ints]:
+    """The targets shared out so that every group that is left has `GROUP_SIZE` or more.
+
+    While some have too few, half of those are given up, the poorest first, to the others' gain.
+    """
+    while True:
+        shared, given = _one_group_a_node(group, target, rng)
+        left, size = np.unique(group), np.bincount(shared, minlength=group.max(initial=0) + 1)
+        short = left[size[left] < GROUP_SIZE]
+        if not len(short):
+            return shared, given
+        poorest = short[np.argsort(size[short], kind="stable")][: (len(short) + 1) // 2]
+        kept = ~np.isin(group, poorest)
+        group, target = group[kept], target[kept]
 
 
 def _one_group_a_node(group: Ints, target: Ints, rng: np.random.Generator) -> tuple[Ints, Ints]:
@@ -137,6 +156,8 @@ class _Ranker:
         walk = start
         for _ in range(STEPS):
             walk = csr_array((1 - RESTART) * (walk @ self.transition) + RESTART * start)
+            walk.data[walk.data < UNLIKELY] = 0
+            walk.eliminate_zeros()
         allocation = neighbours @ self.transition
         return [_entries(allocation), _entries(walk), *self._nearest(sources)]
 
@@ -156,15 +177,21 @@ def _entries(matrix: csr_array) -> tuple[Ints, Ints, NDArray[np.float64]]:
 
 
 def _pools(
-    graph: LinkGraph, ranker: _Ranker, positives: Pairs, rng: np.random.Generator
+    graph: LinkGraph, ranker: _Ranker, positives: Pairs, count: int, rng: np.random.Generator
 ) -> tuple[Ints, Ints]:
-    """The pool of every positive's source, as (place of the positive, target)."""
+    """The pools of the positives' sources, as (place of the positive, target).
+
+    Positives are gone through in order until the pools of `count` of them hold their target.
+    """
     groups, targets = [np.zeros(0, dtype=np.int64)], [np.zeros(0, dtype=np.int64)]
     for start in range(0, len(positives), SOURCES_PER_CHUNK):
         chunk = positives[start : start + SOURCES_PER_CHUNK]
         row, target = _pool(graph, ranker, chunk, rng)
         groups.append(row + start)
         targets.append(target)
+        count -= int((target == chunk[row, 1]).sum())
+        if count <= 0:
+            break
     return np.concatenate(groups), np.concatenate(targets)
 
 

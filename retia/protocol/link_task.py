@@ -20,6 +20,14 @@ from retia.shards.manifest import CandidateSet, Measure, PartCounts, Split, Task
 SMALL_SPLITS = 10
 POOL_SHARE = 0.8
 WHOLE_PAIRS = ("pair", "homolog")
+MEASURES_IN_SPACE = (
+    ("rocauc", "matched"),
+    ("ap", "matched"),
+    ("mrr", "hard"),
+    ("rocauc", "box"),
+    ("rocauc", "uniform"),
+)
+MEASURES = (("mrr", "hard"), ("hits@10", "hard"), ("rocauc", "matched"), ("rocauc", "uniform"))
 
 Lister = Callable[[LinkGraph, Pairs, np.random.Generator, NDArray[np.bool_]], Listing]
 
@@ -62,29 +70,21 @@ def make_link_task(
     randomness: Randomness,
     sealed: bool,
     workers: int = 1,
+    crowded: bool = False,
 ) -> TaskTables:
     """The link task on the hidden edges of a graph.
 
-    Where there are positions, items are disjoint pairs with `matched`, `box` and `uniform`
-    negatives; else the sources' non-neighbours are listed whole, with `hard`, `matched` and
-    `uniform` sets. Splits are drawn in `workers` threads; the result does not depend on them.
-    Raises `InputError` where the graph is too small or, without positions, too large, and where a
-    graph with positions is to be split by groups.
+    Under 5,000 nodes without positions, or `crowded`, which says that a node has many neighbours,
+    the sources' non-neighbours are listed whole, with `hard`, `matched` and `uniform` sets. Else
+    items are disjoint pairs with `matched`, `uniform` and, in space, `box` negatives, and from
+    5,000 nodes on groups of `hard` ones. Splits are drawn in `workers` threads; the result does
+    not depend on them. Raises `InputError` where the graph is too small.
     """
-    spatial = graph.positions is not None
     if len(graph.hidden) < 10:
         raise InputError(f"{len(graph.hidden)} hidden edges are too few for a task; 10 are needed")
-    if not spatial and graph.num_nodes >= SMALL_GRAPH:
-        raise InputError(
-            f"a graph of {graph.num_nodes} nodes without positions needs sampled hard candidates; "
-            f"up to {SMALL_GRAPH - 1} nodes are supported"
-        )
-    if spatial and graph.grouping is not None:
-        raise InputError(
-            f"task {name}: a split by groups lists all non-neighbours; give the graph no positions"
-        )
-    lister: Lister = list_sparse if spatial else list_dense
     splits = number_of_splits(graph.num_nodes)
+    dense = graph.num_nodes < SMALL_GRAPH and (crowded or graph.positions is None)
+    lister: Lister = list_dense if dense else list_sparse
 
     def make_split(split: int) -> SplitTables:
         pooled = sealed and splits > 1
@@ -178,7 +178,8 @@ def _task(
 ) -> Task:
     listings = [listing for split in made for listing in split.listings.values()]
     sets = tuple(c for c in listings[0].sets if all(c.name in one.members for one in listings))
-    spatial = graph.positions is not None
+    wanted = MEASURES_IN_SPACE if graph.positions is not None else MEASURES
+    measures = _measures(sets, wanted)
     few = min(listing.positives for listing in listings)
     if few < 2:
         raise InputError(f"task {name}: a part with {few} positives; the graph is too small")
@@ -190,10 +191,8 @@ def _task(
         split=_split(graph, made, sealed),
         counts=tuple(count_parts(split) for split in made),
         candidates=sets,
-        primary=Measure(metric="rocauc", candidates="matched")
-        if spatial
-        else Measure(metric="mrr", candidates="hard"),
-        secondary=_secondary(sets, spatial),
+        primary=measures[0],
+        secondary=measures[1:],
         secrecy="sealed" if sealed else "open",
         dropped={
             f"{part}_without_match": sum(split.listings[part].dropped for split in made)
@@ -239,10 +238,10 @@ def _split(graph: LinkGraph, made: list[SplitTables], sealed: bool) -> Split:
     )
 
 
-def _secondary(sets: tuple[CandidateSet, ...], spatial: bool) -> tuple[Measure, ...]:
-    wanted = [("ap", "matched"), ("mrr", "hard"), ("rocauc", "box"), ("rocauc", "uniform")]
-    if not spatial:
-        wanted = [("hits@10", "hard"), ("rocauc", "matched"), ("rocauc", "uniform")]
+def _measures(
+    sets: tuple[CandidateSet, ...], wanted: tuple[tuple[str, str], ...]
+) -> tuple[Measure, ...]:
+    """The measures on the candidate sets that there are, the primary one first."""
     names = {candidates.name for candidates in sets}
     return tuple(Measure(metric=m, candidates=c) for m, c in wanted if c in names)
 

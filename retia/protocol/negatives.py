@@ -1,4 +1,4 @@
-"""Draw negatives on a sparse spatial graph: matched, box and uniform, over nodes not yet listed.
+"""Draw negatives that share no node: matched, box and uniform, over nodes not yet listed.
 
 All draws go in rounds: propose a pair for every positive still without one, keep the proposals
 that are no edges and share no node with what is listed, propose again for the rest.
@@ -14,6 +14,7 @@ from scipy.spatial import cKDTree
 from retia.protocol.pairs import LinkGraph, Pairs, disjoint
 
 ROUNDS = 40
+DEGREE_TOLERANCE = 0.15
 DISTANCE_TOLERANCE = 0.05
 NEAREST = 8
 
@@ -83,18 +84,54 @@ def matched_negatives(
         degree: _Targets.among(graph, np.flatnonzero(nodes.free & (graph.target_degree == degree)))
         for degree in np.unique(degrees[:, 1]).tolist()
     }
-    result = np.zeros_like(positives)
-    found = np.zeros(len(positives), dtype=bool)
-    for _ in range(ROUNDS):
-        wanted = np.flatnonzero(~found)
-        if not len(wanted):
-            break
-        proposed = _propose_matched(graph, degrees[wanted], length[wanted], nodes, targets, rng)
-        kept = _admissible(graph, proposed, nodes)
-        result[wanted[kept]] = proposed[kept]
-        found[wanted[kept]] = True
-        nodes.take(proposed[kept])
-    return result, found
+
+    def propose(wanted: NDArray[np.int64]) -> Pairs:
+        return _propose_matched(graph, degrees[wanted], length[wanted], nodes, targets, rng)
+
+    return _match(graph, len(positives), nodes, propose)
+
+
+def degree_matched_negatives(
+    graph: LinkGraph, positives: Pairs, nodes: FreeNodes, rng: np.random.Generator
+) -> tuple[Pairs, NDArray[np.bool_]]:
+    """For each positive a non-edge of nearly the same visible degrees, drawn uniformly.
+
+    Degrees are near where `degree_scale` has them in one unit interval. Returns (P, 2) pairs and
+    the (P,) mask of the positives that found one.
+    """
+    scales = [
+        degree_scale(degree).astype(np.int64)
+        for degree in (graph.source_degree, graph.target_degree)
+    ]
+
+    def propose(wanted: NDArray[np.int64]) -> Pairs:
+        free = np.flatnonzero(nodes.free)
+        ends = [
+            _draw_alike(free, scale, positives[wanted, side], rng)
+            for side, scale in enumerate(scales)
+        ]
+        return np.column_stack(ends)
+
+    return _match(graph, len(positives), nodes, propose)
+
+
+def degree_scale(degree: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Degrees on a scale where those that differ by 1 and 15 % are about 1 apart."""
+    return np.asarray(np.log1p(DEGREE_TOLERANCE * degree) / DEGREE_TOLERANCE)
+
+
+def _draw_alike(
+    free: NDArray[np.int64],
+    scale: NDArray[np.int64],
+    like: NDArray[np.int64],
+    rng: np.random.Generator,
+) -> NDArray[np.int64]:
+    """For each node of `like` a free one at the same place of a scale; node 0 if there is none."""
+    order = free[np.argsort(scale[free], kind="stable")]
+    first = np.searchsorted(scale[order], scale[like], "left")
+    count = np.searchsorted(scale[order], scale[like], "right") - first
+    place = np.minimum(first + rng.integers(np.maximum(count, 1)), len(order) - 1)
+    return np.where(count > 0, order[place], 0)
 
 
 @dataclass(frozen=True)
@@ -157,6 +194,24 @@ def _targets_at(
     return np.where(close, candidate[row, best], source)
 
 
+def _match(
+    graph: LinkGraph, count: int, nodes: FreeNodes, propose: Proposer
+) -> tuple[Pairs, NDArray[np.bool_]]:
+    """A proposal for each of `count` positives, and the mask of those that found one."""
+    result = np.zeros((count, 2), dtype=np.int64)
+    found = np.zeros(count, dtype=bool)
+    for _ in range(ROUNDS):
+        wanted = np.flatnonzero(~found)
+        if not len(wanted) or nodes.free.sum() < 2:
+            break
+        proposed = propose(wanted)
+        kept = _admissible(graph, proposed, nodes)
+        result[wanted[kept]] = proposed[kept]
+        found[wanted[kept]] = True
+        nodes.take(proposed[kept])
+    return result, found
+
+
 def _draw(
     graph: LinkGraph,
     count: int,
@@ -179,8 +234,12 @@ def _draw(
 
 
 def _admissible(graph: LinkGraph, pairs: Pairs, nodes: FreeNodes) -> NDArray[np.int64]:
-    """The places of the pairs that are no edges, no self-loops, and share no used node."""
-    fit = nodes.free[pairs].all(axis=1) & (pairs[:, 0] != pairs[:, 1]) & ~graph.is_edge(pairs)
+    """The places of the pairs that are no edges, no self-loops, and share no used node.
+
+    Where edges are hidden by groups, nor is any pair of their group an edge.
+    """
+    fit = nodes.free[pairs].all(axis=1) & (pairs[:, 0] != pairs[:, 1])
+    fit &= ~graph.is_edge(pairs) & ~graph.is_tied(pairs, graph.known)
     place = np.flatnonzero(fit)
     return place[disjoint(pairs[place], graph.num_nodes)]
 

@@ -37,13 +37,10 @@ def probe_link(version: Version, task: Task) -> Iterator[Finding]:
     """Scores that must be at chance: degree, distance, list and columns on `matched`, list on
     `hard`.
 
-    The list of a small graph without positions holds all non-neighbours, whose numbers are degrees,
-    so its `hard` set is not probed. In space |i - j| is not on `hard`: ids follow space, and
-    distance may help there.
+    In a list of all non-neighbours of its sources the numbers of rows are degrees, so its `hard`
+    set is not probed. On others |i - j| is not: ids follow space, and distance may help there.
     """
-    sets = {candidates.name for candidates in task.candidates if not candidates.grouped}
-    if task.primary.candidates != "hard":
-        sets |= {candidates.name for candidates in task.candidates if candidates.grouped}
+    sets = {c.name for c in task.candidates if c.parameters.get("listed") != "whole"}
     columns = _column_probes(version)
     if columns and not {"matched", "hard"} & {candidates.name for candidates in task.candidates}:
         yield Finding("columns", task.name, "not checked", "no matched or hard candidates")

@@ -5,29 +5,33 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from retia.datasets.connectome.celegans import build_from_files
+from retia.datasets.connectome.build import build_connectome
+from retia.datasets.connectome.options import ConnectomeOptions
 from retia.datasets.connectome.worm import CLASSES
-from retia.datasets.sources import SOURCES, FetchedFile, LocalFile, fetch
+from retia.datasets.sources import SOURCES
 from retia.protocol.audit import audit
 from retia.shards.version import Version
+from tests.worm_files import WormFiles
+
+
+def options(**changes: object) -> ConnectomeOptions:
+    return ConnectomeOptions(**({"name": "celegans"} | changes))
 
 
 @pytest.fixture(scope="module")
-def files(data: Path) -> list[FetchedFile]:
-    folder = data / "connectome" / "celegans"
-    names = ("Cook2019HermReader.json", "all_cell_info.csv")
-    return [fetch(LocalFile(folder / name, "MIT"))[0] for name in names]
+def files(data: Path) -> WormFiles:
+    return WormFiles(data / "connectome" / "celegans")
 
 
 @pytest.fixture(scope="module")
-def worm(files: list[FetchedFile], tmp_path_factory: pytest.TempPathFactory) -> list[Version]:
-    """`celegans-link` and `celegans-node`."""
+def worm(files: WormFiles, tmp_path_factory: pytest.TempPathFactory) -> list[Version]:
+    """`celegans-link`, `celegans-weight` and `celegans-node`."""
     out = tmp_path_factory.mktemp("worm")
-    return [built.version for built in build_from_files(files, out)]
+    return [built.version for built in build_connectome(files, options(), out)]
 
 
 def test_worm_has_302_neurons_in_three_classes(worm: list[Version]) -> None:
-    link, node = worm
+    link, _, node = worm
     assert node.manifest.num_nodes == link.manifest.num_nodes == 302
     assert {r.name: r.num_edges for r in node.manifest.relations} == {
         "chemical": 3671,
@@ -42,12 +46,15 @@ def test_worm_has_302_neurons_in_three_classes(worm: list[Version]) -> None:
         "inter": 89,
         "motor": 123,
     }
-    assert node.manifest.task("class").num_splits == link.manifest.task("chemical").num_splits == 10
+    for version in worm:
+        assert {task.num_splits for task in version.manifest.tasks} == {10}
+    assert link.manifest.relation("chemical").num_edges == 3671 - 3671 // 5
+    assert link.manifest.relation("gap").num_edges == 1091 - 1091 // 5
 
 
-def test_edges_equal_the_source_matrix(files: list[FetchedFile], worm: list[Version]) -> None:
-    _, node = worm
-    source = json.loads(files[0].path.read_bytes())
+def test_edges_equal_the_source_matrix(files: WormFiles, worm: list[Version]) -> None:
+    *_, node = worm
+    source = json.loads(files.files[0].path.read_bytes())
     names = node.table("ids")["name"].to_pylist()
     rows = [source["nodes"].index(name) for name in names]
     for relation, layer in (("chemical", "Generic_CS"), ("gap", "Generic_GJ")):
@@ -66,25 +73,25 @@ def test_audit_finds_nothing(worm: list[Version]) -> None:
 
 
 def test_second_build_is_recognised_whatever_its_workers(
-    files: list[FetchedFile], worm: list[Version]
+    files: WormFiles, worm: list[Version]
 ) -> None:
-    again = build_from_files(files, worm[0].root.parents[1], workers=2)
-    assert [built.state for built in again] == ["already there", "already there"]
+    again = build_connectome(files, options(workers=2), worm[0].root.parents[1])
+    assert [built.state for built in again] == ["already there"] * 3
     assert [built.version.manifest.digest for built in again] == [
         version.manifest.digest for version in worm
     ]
 
 
 def test_another_seed_hides_other_edges(
-    files: list[FetchedFile], worm: list[Version], tmp_path: Path
+    files: WormFiles, worm: list[Version], tmp_path: Path
 ) -> None:
-    (other,) = build_from_files(files, tmp_path, seed=1, only="link")
+    (other,) = build_connectome(files, options(seed=1, only="link"), tmp_path)
     assert other.version.manifest.digest != worm[0].manifest.digest
 
 
-def test_pinned_source_is_the_test_file(files: list[FetchedFile]) -> None:
+def test_pinned_source_is_the_test_file(files: WormFiles) -> None:
     pinned = SOURCES["cook2019-hermaphrodite"]
-    assert [file.sha256 for file in files] == [digest for _, digest in pinned.members[:2]]
+    assert [file.sha256 for file in files.files] == [digest for _, digest in pinned.members[:2]]
 
 
 def test_public_data_cannot_be_sealed(

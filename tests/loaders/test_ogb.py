@@ -13,13 +13,14 @@ import numpy as np
 import pytest
 import torch
 
-from retia.datasets.connectome.celegans import build_from_files
-from retia.datasets.sources import LocalFile, fetch
+from retia.datasets.connectome.build import build_connectome
+from retia.datasets.connectome.options import ConnectomeOptions
 from retia.shards.canonical import sha256_file
 from retia.shards.errors import InputError, MissingExtraError, NotFoundError
 from retia.shards.ogb import export_ogb
 from retia.shards.version import Version
 from tests.loaders.server import running
+from tests.worm_files import WormFiles
 
 CASES = {"toy-link": "link", "toy-spatial": "link", "toy-node": "colour"}
 
@@ -168,9 +169,9 @@ def check_nodes(found, version, task, split):
 def worm(data: Path, tmp_path_factory) -> list[tuple[Version, Path]]:
     """`celegans-link` and `celegans-node` with their exports, each read twice."""
     out = tmp_path_factory.mktemp("worm")
-    names = ("Cook2019HermReader.json", "all_cell_info.csv")
-    files = [fetch(LocalFile(data / "connectome/celegans" / name, "MIT"))[0] for name in names]
-    versions = [built.version for built in build_from_files(files, out / "store")]
+    source = WormFiles(data / "connectome" / "celegans")
+    built = build_connectome(source, ConnectomeOptions(name="celegans"), out / "store")
+    versions = [one.version for one in built if not one.version.manifest.name.endswith("weight")]
     folders = [export_ogb(each, each.manifest.tasks[0].name, out).parent for each in versions]
     for run in ("first", "second"):
         ogb(LOADER, run, *folders, cwd=out)
@@ -185,7 +186,8 @@ def test_ogb_reads_the_worm_twice(worm, library, run):
         edges = version.edges("chemical")
         assert np.array_equal(found["edge_index"], rows(edges, "src", "dst"))
         assert np.array_equal(found["edge_attr"][:, 0], edges["weight"].to_numpy())
-        assert found["x"].shape == (302, 6)
+        width = sum(column.shape[0] if column.shape else 1 for column in version.manifest.columns)
+        assert found["x"].shape == (302, width)
     check_pairs(links, link, "chemical", split=0)
     check_nodes(nodes, node, "class", split=0)
     assert np.isnan(nodes["y"]).sum() == 7

@@ -1,7 +1,5 @@
 """Grouped splits: what tells of each other is in one part, and no candidate is settled."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,6 +7,7 @@ from hypothesis import strategies as st
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from retia.protocol.candidates import list_sparse
 from retia.protocol.groups import (
     Grouping,
     Hemispheres,
@@ -208,19 +207,19 @@ def test_one_group_cannot_be_halved() -> None:
         halve_groups(np.zeros(5, dtype=int), np.random.default_rng(0))
 
 
-def test_groups_and_positions_do_not_go_together() -> None:
+def test_a_pair_whose_reverse_is_visible_is_not_in_a_sparse_list() -> None:
     pairs = edges()
     hidden, grouping = hide_by_pair(pairs, 0.2, np.random.default_rng(0))
     graph = LinkGraph(N, True, pairs[~hidden], pairs[hidden], grouping=grouping)
-    with pytest.raises(InputError, match="give the graph no positions"):
-        make_link_task(
-            replace(graph, positions=np.zeros((N, 3))),
-            name="link",
-            relation="edge",
-            description="d",
-            randomness=Randomness.from_seed(0),
-            sealed=False,
-        )
+    listing = list_sparse(graph, graph.hidden, np.random.default_rng(0), np.ones(N, dtype=bool))
+    assert len(listing.pairs) > 50
+    assert (graph.is_edge(listing.pairs) == (listing.labels > 0)).all()
+    visible = {tuple(pair) for pair in graph.visible.tolist()}
+    assert not visible & {tuple(pair) for pair in listing.pairs[:, ::-1].tolist()}
+    matched = listing.pairs[listing.members["matched"][0]]
+    negatives = matched[len(matched) // 2 :]
+    assert len(negatives)
+    assert not graph.is_edge(negatives[:, ::-1]).any()
 
 
 def node_parts(grouping: Homologs | Hemispheres, labels: np.ndarray) -> list[dict[str, set[int]]]:

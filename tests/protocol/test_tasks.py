@@ -9,10 +9,15 @@ from hypothesis import strategies as st
 from scipy.spatial import cKDTree
 
 from retia.protocol.blocks import draw_blocks, hide_in_blocks
-from retia.protocol.candidates import Listing, list_dense, list_sparse
+from retia.protocol.candidates import (
+    DENSE_DISTANCE_TOLERANCE,
+    Listing,
+    list_dense,
+    list_sparse,
+)
 from retia.protocol.hard import GROUP_SIZE, _Ranker
 from retia.protocol.link_task import LinkGraph, TaskTables, draw_parts, make_link_task
-from retia.protocol.negatives import DISTANCE_TOLERANCE
+from retia.protocol.negatives import DEGREE_TOLERANCE, DISTANCE_TOLERANCE
 from retia.protocol.node_task import make_node_task
 from retia.protocol.pairs import contains, disjoint
 from retia.protocol.randomness import Randomness
@@ -417,3 +422,81 @@ def test_public_answers_of_a_sealed_task_tell_of_no_test_edge() -> None:
         asked |= set(map(tuple, test[item[answers[item] > 0]].tolist()))
     assert len(asked) > 10
     assert not asked & (told | left_out)
+
+
+def crowded_graph(num_nodes: int, edges: int, seed: int = 0) -> LinkGraph:
+    """A directed graph with hubs, most of whose edges join nodes that are near on a ring."""
+    rng = np.random.default_rng(seed)
+    popular = np.flatnonzero(rng.random(num_nodes) < 0.05)
+    source = rng.integers(num_nodes, size=edges)
+    target = (source + rng.geometric(0.02, edges)) % num_nodes
+    to_hub = rng.random(edges) < 0.2
+    target[to_hub] = popular[rng.integers(len(popular), size=int(to_hub.sum()))]
+    pairs = np.unique(np.column_stack([source, target])[source != target], axis=0)
+    hidden = rng.random(len(pairs)) < 0.2
+    return LinkGraph(num_nodes, True, pairs[~hidden], pairs[hidden])
+
+
+def test_a_large_graph_without_positions_has_hard_groups_and_is_matched_by_degree() -> None:
+    graph = crowded_graph(12_000, 120_000)
+    listing = list_sparse(graph, graph.hidden, np.random.default_rng(0), anywhere(graph))
+    assert [candidates.name for candidates in listing.sets] == ["matched", "uniform", "hard"]
+    assert (graph.is_edge(listing.pairs) == (listing.labels > 0)).all()
+    item, _ = listing.members["matched"]
+    half = len(item) // 2
+    assert half > 300
+    for degree, side in ((graph.source_degree, 0), (graph.target_degree, 1)):
+        positive, negative = (degree[listing.pairs[part, side]] for part in np.split(item, 2))
+        assert (np.abs(positive - negative) <= 1 + DEGREE_TOLERANCE * (positive + 1)).all()
+    ungrouped = np.setdiff1d(np.arange(len(listing.pairs)), listing.members["hard"][0])
+    assert len(np.unique(listing.pairs[ungrouped])) == 2 * len(ungrouped)
+    item, source = listing.members["hard"]
+    assert len(np.unique(source)) > 10
+    assert (np.unique(source, return_counts=True)[1] == GROUP_SIZE + 1).all()
+    targets = listing.pairs[item, 1]
+    assert len(np.unique(targets)) == len(targets)
+
+
+def test_a_task_on_a_large_graph_without_positions_ranks_within_groups() -> None:
+    graph = crowded_graph(6_000, 60_000)
+    task = make_link_task(
+        graph,
+        name="link",
+        relation="edge",
+        description="d",
+        randomness=Randomness.from_seed(0),
+        sealed=False,
+    ).task
+    assert task.primary.key == "hard.mrr"
+    assert task.num_splits == 1
+
+
+def test_matched_negatives_of_a_dense_list_in_space_are_as_far_away() -> None:
+    plain = directed_graph(200)
+    positions = np.random.default_rng(1).random((200, 3))
+    graph = LinkGraph(200, True, plain.visible, plain.hidden, positions)
+    listing = list_dense(graph, graph.hidden, np.random.default_rng(0), anywhere(graph))
+    item, _ = listing.members["matched"]
+    positive, negative = (listing.pairs[part] for part in np.split(item, 2))
+    assert len(positive) > 0.5 * listing.positives
+    ratio = graph.distance(negative) / graph.distance(positive)
+    assert (np.abs(np.log(ratio)) <= np.log1p(DENSE_DISTANCE_TOLERANCE) + 1e-3).all()
+    assert (positive[:, 0] == negative[:, 0]).all()
+    assert listing.positives == len(graph.hidden)
+
+
+def test_crowded_says_that_a_graph_in_space_is_listed_whole() -> None:
+    plain = directed_graph(100)
+    positions = np.random.default_rng(1).random((100, 3))
+    graph = LinkGraph(100, True, plain.visible, plain.hidden, positions)
+    task = make_link_task(
+        graph,
+        name="link",
+        relation="edge",
+        description="d",
+        randomness=Randomness.from_seed(0),
+        sealed=False,
+        crowded=True,
+    ).task
+    assert [candidates.name for candidates in task.candidates] == ["hard", "matched", "uniform"]
+    assert task.primary.key == "matched.rocauc"
