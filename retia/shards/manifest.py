@@ -173,6 +173,29 @@ class Task(Model):
         return self
 
 
+class Encoding(Model):
+    """The card of a set of encodings: the table `encodings/{name}`, row i is node i.
+
+    Its one column `vector` is a list of `dimensions` numbers of `dtype`. `encoder` and `revision`
+    name what encoded, `texts` which texts, `texts_sha256` is the sum of these in the order of the
+    nodes; `fitted_on` says what the encoder was fitted on: `nothing`, `these texts`, or another
+    graph by reference and digest.
+    """
+
+    name: Name
+    encoder: Line
+    revision: Line | None = None
+    parameters: dict[str, Json] = {}
+    texts: Line
+    texts_sha256: Sha256
+    fitted_on: Line
+    pooling: Line | None = None
+    max_length: Annotated[int, Field(ge=1, le=1 << 20)] | None = None
+    normalised: bool
+    dtype: Literal["float16", "float32"]
+    dimensions: Annotated[int, Field(ge=1, le=65_536)]
+
+
 class Shard(Model):
     """A file of a version."""
 
@@ -249,6 +272,7 @@ class Manifest(Model):
     shards: tuple[Shard, ...] = Field(max_length=20_000)
     provenance: Provenance
     accepted: Annotated[tuple[Acceptance, ...], Field(max_length=100)] | None = None
+    encodings: Annotated[tuple[Encoding, ...], Field(max_length=100)] | None = None
     sealed_commitment: Sha256 | None = None
     created: datetime | None = None
     digest: Sha256 | None = None
