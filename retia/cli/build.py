@@ -210,17 +210,17 @@ def fetch(
 
     Without a name, list the sources there are.
     """
-    from retia.datasets import sources
+    from retia.datasets import pinned, sources
 
     if source is None:
-        rows = [(name, pinned.license) for name, pinned in sorted(sources.SOURCES.items())]
+        rows = [(name, one.license) for name, one in sorted(pinned.SOURCES.items())]
         if as_json:
             print_json([{"name": name, "license": license_} for name, license_ in rows])
         else:
             print_table("sources", ("name", "licence"), rows)
         return
     with console.status(f"fetch {source}"):
-        files = sources.fetch(sources.find_source(source), cache)
+        files = sources.fetch(pinned.find_source(source), cache)
     if as_json:
         print_json(
             [file.as_source().model_dump(mode="json") | {"path": str(file.path)} for file in files]

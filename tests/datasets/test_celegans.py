@@ -8,7 +8,7 @@ import pytest
 from retia.datasets.connectome.build import build_connectome
 from retia.datasets.connectome.options import ConnectomeOptions
 from retia.datasets.connectome.worm import CLASSES
-from retia.datasets.sources import SOURCES
+from retia.datasets.pinned import SOURCES
 from retia.protocol.audit import audit
 from retia.shards.version import Version
 from tests.worm_files import WormFiles

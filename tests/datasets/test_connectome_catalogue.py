@@ -19,7 +19,7 @@ from retia.datasets.connectome.catalogue import (
 from retia.datasets.connectome.graph import Connectome
 from retia.datasets.connectome.readers.cect import read_cect
 from retia.datasets.connectome.worm import CELL_TYPES, describe_cells, read_transmitters
-from retia.datasets.sources import SOURCES
+from retia.datasets.pinned import SOURCES
 from retia.shards.canonical import sha256_file
 from retia.shards.errors import InputError, NotFoundError
 

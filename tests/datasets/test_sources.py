@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from retia.datasets import sources
+from retia.datasets import pinned
 from retia.datasets.sources import HttpFile, LocalFile, RecordedArchive, WheelMembers, fetch
 from retia.datasets.vessel.readers.archive import read_archive
 from retia.shards.errors import InputError, IntegrityError, ServiceError
@@ -177,7 +177,7 @@ def test_fetch_prints_the_paths(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setitem(sources.SOURCES, "toy", wheel)
+    monkeypatch.setitem(pinned.SOURCES, "toy", wheel)
     assert retia("fetch", "toy", "--cache", tmp_path / "cache") == 0
     assert Path(capsys.readouterr().out.strip()).read_bytes() == b'{"a": 1}'
     assert retia("fetch", "nothing") == 2
@@ -234,7 +234,7 @@ def test_published_graph_builds_from_its_archive(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setitem(sources.SOURCES, "vesselgraph-toy", published)
+    monkeypatch.setitem(pinned.SOURCES, "vesselgraph-toy", published)
     monkeypatch.setenv("RETIA_CACHE", str(tmp_path / "cache"))
     words = ("build", "vessel", "--name", "toy", "--boundaries", "quantiles", "--json")
     assert retia(*words, "--source", "vesselgraph-toy", "--out", tmp_path / "out") == 0

@@ -13,7 +13,8 @@ from retia.datasets.connectome.readers.tables import EdgeMapping, NodeMapping, f
 from retia.datasets.connectome.readers.text_table import read_text_table
 from retia.datasets.connectome.worm import CLASSES as WORM_CLASSES
 from retia.datasets.connectome.worm import read_worm
-from retia.datasets.sources import FetchedFile, LocalFile, fetch, find_source
+from retia.datasets.pinned import find_source
+from retia.datasets.sources import FetchedFile, LocalFile, fetch
 from retia.shards.errors import InputError, NotFoundError
 
 LARVA_CLASSES = (

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from retia.datasets.generated import find_note
-from retia.datasets.sources import LocalFile, RecordedArchive, fetch, find_source
+from retia.datasets.pinned import find_source
+from retia.datasets.sources import LocalFile, RecordedArchive, fetch
 from retia.datasets.vessel.checkpoint import Traced, kept, place
 from retia.datasets.vessel.graph import VesselGraph, scale
 from retia.datasets.vessel.inputs import (
