@@ -23,13 +23,13 @@ from scipy.sparse import csr_array
 
 from retia.datasets.connectome.motifs.coloured import coloured_triads
 from retia.datasets.connectome.motifs.four_nodes import ISOCLASSES, four_node_counts
+from retia.datasets.connectome.synthetic import generate_connectome
+from retia.protocol.randomness import Randomness
 from retia.protocol.triads import TRIADS, adjacency, edge_orbits, node_orbits, triad_census
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 NEURONS = 140_000
 CONNECTIONS = 2_700_000
-TAIL = 1.6
-MOST = 0.004  # the share of all connections that one neuron may expect
 
 
 def main() -> None:
@@ -95,15 +95,9 @@ def larva_four(data: Path) -> None:
 
 
 def brain(data: Path) -> None:
-    """A random graph whose expected degrees have a heavy tail, of the size of a fly's brain."""
-    rng = np.random.default_rng(0)
-    weight = (1 - rng.random(NEURONS)) ** (-1 / TAIL)
-    share = np.minimum(weight, MOST * weight.sum())
-    share /= share.sum()
-    drawn = [rng.choice(NEURONS, CONNECTIONS * 3 // 2, p=share) for _ in range(2)]
-    pairs = np.unique(np.stack(drawn, axis=1), axis=0)
-    pairs = rng.permutation(pairs[pairs[:, 0] != pairs[:, 1]])[:CONNECTIONS]
-    graph = adjacency(pairs, NEURONS)
+    """A generated connectome of the size of a fly's brain, with its loops."""
+    made = generate_connectome(NEURONS, CONNECTIONS, Randomness.from_seed(0))
+    graph = adjacency(made.connections, NEURONS)
     title("brain", graph)
     both = 0.0
     for name, count in (("triad census", triad_census), ("node orbits", node_orbits)):
