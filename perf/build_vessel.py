@@ -4,8 +4,8 @@
 
 Each step is the command a user would run, in a process of its own, the audit of the three datasets
 one after the other; `line` is the line graph of all vessels alone, reading the tables not counted.
-`s` is wall time, `cpu` the processor's time over all threads, which other work on the machine hardly
-changes; `GB` is the peak resident size of the process.
+`s` is wall time; `cpu` is the processor's time over all threads, which other work on the machine
+hardly changes; `GB` is the peak resident size of the process.
 """
 
 import os
@@ -18,6 +18,7 @@ from pathlib import Path
 
 Cost = tuple[float, float, float]  # wall seconds, processor seconds, peak GB
 
+STEPS = ("synth", "build", "audit", "line")
 SIZES = (100_000, 350_000, 1_000_000, 3_500_000)
 
 
