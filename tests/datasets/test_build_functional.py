@@ -237,3 +237,12 @@ def test_interval_is_a_run_of_the_heaviest_component() -> None:
     assert found.first.tolist() == [0, 4]
     assert found.last.tolist() == [4, 7]
     assert found.motif.tolist() == [0, 1]
+
+
+def test_silence_after_activity_belongs_to_no_interval() -> None:
+    """The rounding of a running mean is no activity."""
+    time = np.zeros((200, 1))
+    time[20:60, 0] = np.random.default_rng(0).random(40)
+    factors = Factors(np.ones(1), time, np.ones((1, 1)), np.ones((1, 1)), 0.0, 1)
+    found = find_intervals(factors, step_s=1.0, hold_s=5.0)
+    assert (found.first.tolist(), found.last.tolist()) == ([18], [62])

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import uniform_filter1d
+from scipy.ndimage import maximum_filter1d, uniform_filter1d
 
 from retia.datasets.connectome.functional.affinity import AffinityTensor
 from retia.datasets.connectome.functional.communities import Communities
@@ -60,8 +60,10 @@ def find_intervals(factors: Factors, step_s: float, hold_s: float = HOLD_S) -> I
     all are 0 belong to no interval.
     """
     size = max(1, round(hold_s / step_s))
-    loading = uniform_filter1d(factors.time * factors.scale, size, axis=0, mode="nearest")
-    leader = np.where(loading.max(axis=1) > 0, loading.argmax(axis=1), -1)
+    weight = factors.time * factors.scale
+    loading = uniform_filter1d(weight, size, axis=0, mode="nearest")
+    active = maximum_filter1d(weight.max(axis=1), size, mode="nearest") > 0
+    leader = np.where(active, loading.argmax(axis=1), -1)
     first = np.flatnonzero(np.diff(leader, prepend=-2))
     last = np.append(first[1:], len(leader))
     led = leader[first] >= 0
