@@ -19,6 +19,7 @@ from retia.protocol.audit import audit
 from retia.protocol.randomness import Randomness
 from retia.shards.errors import InputError
 from retia.shards.version import Version
+from tests.toy_connectome import toy_weights
 from tests.toys import toy_link, toy_node
 
 Command = Callable[..., int]
@@ -161,6 +162,9 @@ def test_structure_that_hides_edges_or_names_nobody_is_refused(
     hidden = toy_link(tmp_path)
     with pytest.raises(InputError, match="hides edges for its task 'link'"):
         build(worms, tmp_path, structure=str(hidden.root))
+    weighted = toy_weights(tmp_path)
+    with pytest.raises(InputError, match="hides weights for its task"):
+        build(worms, tmp_path, structure=str(weighted.root))
     stranger = worms[0].read_text().replace("n", "m")
     path = tmp_path / "z.csv"
     path.write_text(stranger)
