@@ -65,7 +65,7 @@ def atlas_dataset(
         name=options.name,
         version=options.version,
         kind="connectome",
-        title=f"Atlas of functional motifs, {len(tensor.animals)} animals ({options.name})",
+        title=f"Atlas of {rank} functional motifs, {len(tensor.animals)} animals ({options.name})",
         description=ABOUT.format(animals=len(tensor.animals), neurons=number, rank=rank),
         license=license_,
         citation=CITATION,
