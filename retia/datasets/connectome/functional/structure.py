@@ -28,7 +28,7 @@ class Structure:
 def align(version: Version, neurons: Names) -> Structure:
     """The edges of a connectome dataset between neurons of those names.
 
-    Raises `InputError` where the dataset is no connectome, hides edges or weights, or names none of them.
+    Raises `InputError` where the dataset is no connectome, hides edges or weights, or names none.
     """
     manifest = version.manifest
     if manifest.kind != "connectome":
