@@ -180,6 +180,17 @@ def test_core_consistency_equals_the_dense_least_squares_core() -> None:
     assert core_consistency(tensor, seen, factors) == pytest.approx(wanted, rel=1e-6)
 
 
+def test_rank_above_the_number_of_animals_is_not_accepted() -> None:
+    """Restarts agree on more components than were planted, and no core contradicts them."""
+    tensor, _ = exact(shape=(30, 2, 28))
+    seen = np.ones(tensor.shape[1:], dtype=bool)
+    reports = [
+        assess(tensor, seen, factorise(tensor, seen, rank, SEED, restarts=4)) for rank in (1, 2, 3)
+    ]
+    assert reports[2].consistency == 0
+    assert choose_rank(reports) < 3
+
+
 def test_rule_finds_the_planted_rank() -> None:
     planted = plant(SEED, rank=3, times=80, animals=8, neurons=20, communities=3)
     reports = [

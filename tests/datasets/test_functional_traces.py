@@ -93,6 +93,14 @@ def test_short_gaps_are_interpolated(tmp_path: Path) -> None:
     np.testing.assert_allclose(traces.activity[:, 1], wanted)
 
 
+def test_column_of_whole_numbers_may_end_in_fractions(tmp_path: Path) -> None:
+    """Types are not guessed from the first megabyte."""
+    rows: list[list[object]] = [[i, "nan" if i < 2 else i % 3, i % 7] for i in range(130_000)]
+    path = csv(tmp_path, [*rows, [130_000, 0.5, 0.25]])
+    assert path.stat().st_size > 1 << 20
+    assert read_traces(path).activity[-1].tolist() == [0.5, 0.25]
+
+
 @pytest.mark.parametrize(
     ("rows", "header", "told"),
     [
@@ -102,7 +110,7 @@ def test_short_gaps_are_interpolated(tmp_path: Path) -> None:
         (plain(at4_1="inf"), "t,AVA,AVB", "AVA is infinite at 2 s"),
         (plain(at4_0=1.5), "t,AVA,AVB", "sample 5: times must"),
         (plain(at11_0=60), "t,AVA,AVB", "no sample for 55 s after 5 s"),
-        (plain(at3_1="high"), "t,AVA,AVB", "high"),
+        (plain(at3_1="high"), "t,AVA,AVB", "Row #5.*high"),
         (plain()[:5], "t,AVA,AVB", "5 samples"),
         ([[t, "", ""] for t in TIMES], "t,AVA,AVB", "no neuron has a value"),
         ([[t] for t in TIMES], "t", "a column a neuron"),
@@ -211,5 +219,6 @@ def test_animals_that_do_not_fit_are_refused() -> None:
         affinity_tensor([animal("b", ["x"], 0)])
     with pytest.raises(InputError, match="--window"):
         affinity_tensor([one], window_s=1000.0)
-    with pytest.raises(InputError, match="--smooth"):
-        affinity_tensor([one], smooth_s=float("nan"))
+    for smooth in (float("nan"), 1e9):
+        with pytest.raises(InputError, match="--smooth"):
+            affinity_tensor([one], smooth_s=smooth)

@@ -147,6 +147,11 @@ def _check(animals: Sequence[Traces], smooth_s: float, window_s: float | None) -
         if value is not None and not (np.isfinite(value) and value >= 0):
             raise InputError(f"{what} {value}: seconds, 0 or more, are needed")
     for traces in animals:
+        if smooth_s > _duration(traces):
+            raise InputError(
+                f"--smooth {smooth_s}: the recording of {traces.animal} lasts "
+                f"{_duration(traces):g} s; give a shorter time"
+            )
         if len(traces.neurons) < 2:
             raise InputError(f"{traces.animal}: one neuron has no pair")
 

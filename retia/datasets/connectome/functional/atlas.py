@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import uniform_filter1d
+from scipy.ndimage import maximum_filter1d, uniform_filter1d
 
 from retia.datasets.connectome.functional.affinity import AffinityTensor
 from retia.datasets.connectome.functional.communities import Communities
@@ -34,15 +34,23 @@ class Atlas:
     intervals: Intervals
 
 
-def motif_edges(weights: Floats, pairs: NDArray[np.int64], number: int) -> NDArray[np.int64]:
+def motif_edges(weights: Floats) -> NDArray[np.int64]:
     """The places of the pairs that are edges of a motif, from its (P,) weights.
 
-    A pair is an edge where it weighs more than the strengths of its neurons let expect,
-    w_ij > s_i s_j / sum(s): where it adds to the modularity of a community that holds both.
+    The weights are cut in two where the variance between the light and the heavy is greatest, and
+    the heavy are edges: Otsu, N. (1979). A threshold selection method from gray-level histograms.
+    IEEE Trans. Syst. Man Cybern. 9, 62-66. (A cut at what the strengths of two neurons let expect
+    would keep half of the pairs of neurons that the motif leaves out.)
     """
-    strength = np.bincount(pairs.ravel(), weights=np.repeat(weights, 2), minlength=number)
-    expected = strength[pairs[:, 0]] * strength[pairs[:, 1]] / (strength.sum() or 1)
-    return np.flatnonzero(weights > expected)
+    ascending = np.sort(weights)
+    below = np.arange(1, len(ascending))
+    above = len(ascending) - below
+    total = np.cumsum(ascending)
+    gap = (total[-1] - total[:-1]) / above - total[:-1] / below
+    between = below * above * gap**2
+    if not len(between) or not between.max() > 0:
+        return np.flatnonzero(weights > 0)
+    return np.flatnonzero(weights > ascending[between.argmax()])
 
 
 def find_intervals(factors: Factors, step_s: float, hold_s: float = HOLD_S) -> Intervals:
@@ -52,8 +60,10 @@ def find_intervals(factors: Factors, step_s: float, hold_s: float = HOLD_S) -> I
     all are 0 belong to no interval.
     """
     size = max(1, round(hold_s / step_s))
-    loading = uniform_filter1d(factors.time * factors.scale, size, axis=0, mode="nearest")
-    leader = np.where(loading.max(axis=1) > 0, loading.argmax(axis=1), -1)
+    weight = factors.time * factors.scale
+    loading = uniform_filter1d(weight, size, axis=0, mode="nearest")
+    active = maximum_filter1d(weight.max(axis=1), size, mode="nearest") > 0
+    leader = np.where(active, loading.argmax(axis=1), -1)
     first = np.flatnonzero(np.diff(leader, prepend=-2))
     last = np.append(first[1:], len(leader))
     led = leader[first] >= 0

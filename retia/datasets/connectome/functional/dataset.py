@@ -24,11 +24,11 @@ DIGITS = 6
 
 ABOUT = (
     "Functional motifs of {animals} recorded animals: {neurons} neurons, {rank} components of the "
-    "time-varying affinities of their pairs. A relation 'motif-r' holds the pairs that weigh more "
-    "in component r than the strengths of their neurons let expect; 'functional' holds the pairs "
-    "of all motifs with their mean affinity in every interval in which one motif leads. "
-    "Communities are found by an algorithm, not observed. Factors over time and animals, and the "
-    "intervals, are in provenance.parameters. There is no task."
+    "time-varying affinities of their pairs. A relation 'motif-r' holds the heavy pairs of "
+    "component r, cut by Otsu's rule; 'functional' holds the pairs of all motifs with their mean "
+    "affinity in every interval in which one motif leads. Communities are found by an algorithm, "
+    "not observed. Factors over time and animals, and the intervals, are in "
+    "provenance.parameters. There is no task."
 )
 CITATION = (
     "Traces: the user's own. Method: docs/functional.md, in the manner of arXiv:2402.14102 and not "
@@ -46,7 +46,7 @@ def atlas_dataset(
     """Neurons by name, a relation a motif, the functional edges, and those of the structure."""
     tensor = atlas.tensor
     number, rank = len(tensor.neurons), atlas.factors.rank
-    kept = [motif_edges(pair, tensor.pairs, number) for pair in atlas.factors.pair.T]
+    kept = [motif_edges(pair) for pair in atlas.factors.pair.T]
     motifs = [
         EdgeColumns(
             motif_name(r),
@@ -65,7 +65,7 @@ def atlas_dataset(
         name=options.name,
         version=options.version,
         kind="connectome",
-        title=f"Atlas of functional motifs, {len(tensor.animals)} animals ({options.name})",
+        title=f"Atlas of {rank} functional motifs, {len(tensor.animals)} animals ({options.name})",
         description=ABOUT.format(animals=len(tensor.animals), neurons=number, rank=rank),
         license=license_,
         citation=CITATION,

@@ -11,6 +11,7 @@ mean of what the pairs see of a component weighs their squares.
 """
 
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 import numpy as np
@@ -69,19 +70,24 @@ def factorise(
     is drawn from the stream `factors/rank/i`; sums are those of one BLAS thread, so that the result
     depends neither on `workers` nor on the machine's number of cores.
     """
-    try:
-        from threadpoolctl import threadpool_limits
-    except ImportError as error:
-        raise MissingExtraError("build", "threadpoolctl") from error
     data = masked(values, seen)
 
     def run(restart: int) -> Factors:
         rng = randomness.stream("factors", rank, restart)
         return descend(data, seen, draw(data.shape, rank, rng), sweeps, tolerance)
 
-    with threadpool_limits(limits=1, user_api="blas"), ThreadPoolExecutor(workers) as pool:
+    with one_thread(), ThreadPoolExecutor(workers) as pool:
         found = list(pool.map(run, range(restarts)))
     return sorted(found, key=lambda factors: factors.loss)
+
+
+def one_thread() -> AbstractContextManager[object]:
+    """A context in which BLAS sums in one thread, so that sums do not depend on the machine."""
+    try:
+        from threadpoolctl import threadpool_limits
+    except ImportError as error:
+        raise MissingExtraError("build", "threadpoolctl") from error
+    return threadpool_limits(limits=1, user_api="blas")
 
 
 def masked(values: NDArray[np.floating], seen: Seen) -> NDArray[np.floating]:

@@ -20,7 +20,8 @@ from retia.datasets.connectome.functional.factorise import (
     Floats,
     Seen,
     masked,
-    over_times,
+    one_thread,
+    over_pairs,
     seen_gram,
 )
 
@@ -28,6 +29,7 @@ STABLE = 0.9
 CONSISTENT = 50.0
 NEAR = 1.01
 REPEATS = 2
+ROUNDING = 1e-10
 
 
 @dataclass(frozen=True)
@@ -49,13 +51,11 @@ def assess(values: NDArray[np.floating], seen: Seen, restarts: list[Factors]) ->
     """The report of a rank, from its restarts, the best first."""
     best, *others = restarts
     near = [other for other in others if other.loss <= NEAR * best.loss]
-    scores = [match_scores(best, other).min() for other in near]
-    return RankReport(
-        rank=best.rank,
-        loss=best.loss,
-        stability=float(np.median(scores)) if len(near) >= REPEATS else 0.0,
-        consistency=core_consistency(values, seen, best),
-    )
+    with one_thread():
+        scores = [match_scores(best, other).min() for other in near]
+        consistency = core_consistency(values, seen, best)
+    stability = float(np.median(scores)) if len(near) >= REPEATS else 0.0
+    return RankReport(best.rank, best.loss, stability, consistency)
 
 
 def choose_rank(reports: list[RankReport]) -> int:
@@ -84,25 +84,30 @@ def core_consistency(values: NDArray[np.floating], seen: Seen, factors: Factors)
     seen entries alone: with gram matrices of time (t) and of animal and pair together (j),
 
         (time' time) G (J) = H,   J = sum_a a_q a_s sum_{p seen} p_r p_u.
+
+    It is 0 where there are fewer animals, or times, than components: many cores then fit alike, and
+    none says that the rank is right.
     """
     rank = factors.rank
+    if rank > min(len(factors.time), len(factors.animal)):
+        return 0.0
     pair = factors.pair * factors.scale
-    data = masked(values, seen).astype(np.float64)
-    target = np.stack(
-        [
-            over_times(data, factors.time, factors.animal[:, [q] * rank]).T @ pair
-            for q in range(rank)
-        ],
-        axis=1,
-    ).reshape(rank, -1)
-    animal = factors.animal
+    time, animal = factors.time, factors.animal
+    summed = over_pairs(masked(values, seen), pair)
+    target = np.einsum("tau,tr,aq->rqu", summed, time, animal, optimize=True).reshape(rank, -1)
     joint = np.einsum("aq,as,aru->qrsu", animal, animal, seen_gram(seen, pair), optimize=True)
-    gram = factors.time.T @ factors.time
-    right = np.linalg.pinv(joint.reshape(rank**2, rank**2), hermitian=True)
-    core = np.linalg.pinv(gram, hermitian=True) @ target @ right
+    joint = joint.reshape(rank**2, rank**2)
+    gram = time.T @ time
     unit = np.zeros((rank, rank, rank))
     unit[np.arange(rank), np.arange(rank), np.arange(rank)] = 1
-    return float(100 * (1 - ((core.reshape(unit.shape) - unit) ** 2).sum() / rank))
+    left = target - gram @ unit.reshape(rank, -1) @ joint
+    apart = _inverse(gram) @ left @ _inverse(joint)
+    return float(100 * (1 - (apart**2).sum() / rank))
+
+
+def _inverse(gram: Floats) -> Floats:
+    """The pseudoinverse of a gram matrix, without directions that rounding alone fills."""
+    return np.asarray(np.linalg.pinv(gram, rcond=ROUNDING, hermitian=True), dtype=np.float64)
 
 
 def cosines(one: Floats, other: Floats) -> Floats:

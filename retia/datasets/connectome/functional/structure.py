@@ -12,6 +12,8 @@ from retia.shards.errors import InputError
 from retia.shards.manifest import Column, Source
 from retia.shards.version import Version
 
+HIDDEN = {"link": "edges", "edge-regression": "weights"}
+
 
 @dataclass(frozen=True)
 class Structure:
@@ -26,15 +28,16 @@ class Structure:
 def align(version: Version, neurons: Names) -> Structure:
     """The edges of a connectome dataset between neurons of those names.
 
-    Raises `InputError` where the dataset is no connectome, hides edges, or names no such neuron.
+    Raises `InputError` where the dataset is no connectome, hides edges or weights, or names none.
     """
     manifest = version.manifest
     if manifest.kind != "connectome":
         raise InputError(f"{manifest.reference} is no connectome but a {manifest.kind} dataset")
-    hidden = [task.name for task in manifest.tasks if task.type == "link"]
-    if hidden:
+    hiding = [task for task in manifest.tasks if task.type in HIDDEN]
+    if hiding:
         raise InputError(
-            f"{manifest.reference} hides edges for its task '{hidden[0]}'; give a dataset that "
+            f"{manifest.reference} hides {HIDDEN[hiding[0].type]} for its task "
+            f"'{hiding[0].name}'; give a dataset that "
             "shows the whole graph, such as its sibling for nodes"
         )
     known = _names(version)

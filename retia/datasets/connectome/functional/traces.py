@@ -67,19 +67,20 @@ def read_traces(path: Path, max_gap_s: float = MAX_GAP_S) -> Traces:
 
 def read_csv(path: Path) -> _Raw:
     """A column of times in seconds, then one column a neuron, the names in the first row."""
+    one_by_one = csv.ReadOptions(use_threads=False)
     try:
-        table = csv.read_csv(
-            path,
-            read_options=csv.ReadOptions(use_threads=False),
-            convert_options=csv.ConvertOptions(null_values=["", "nan", "NaN", "NA"]),
+        with csv.open_csv(path, read_options=one_by_one) as reader:
+            header = reader.schema.names
+        convert = csv.ConvertOptions(
+            column_types=dict.fromkeys(header, pa.float64()), null_values=["", "nan", "NaN", "NA"]
         )
-        columns = [column.cast(pa.float64()).to_numpy() for column in table.columns]
+        table = csv.read_csv(path, read_options=one_by_one, convert_options=convert)
     except (pa.ArrowException, OSError) as error:
         raise InputError(f"{path}: {' '.join(str(error).split())[:200]}") from error
-    if len(columns) < 2:
+    if len(header) < 2:
         raise InputError(f"{path}: a column of times and a column a neuron are needed")
-    names = np.array(table.column_names[1:], dtype=np.str_)
-    return _Raw(columns[0], names, np.column_stack(columns[1:]))
+    columns = [column.to_numpy() for column in table.columns]
+    return _Raw(columns[0], np.array(header[1:], dtype=np.str_), np.column_stack(columns[1:]))
 
 
 def read_npz(path: Path) -> _Raw:
