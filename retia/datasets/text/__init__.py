@@ -1,0 +1,1 @@
+"""Text-attributed graphs: read, encode their texts, make into datasets."""
