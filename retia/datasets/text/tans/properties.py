@@ -117,7 +117,7 @@ def compute_properties(
         "clustering": _ratio(2 * triangles, degree * (degree - 1)),
         "square_clustering": _square_clustering(graph, degree, triangles, squares),
         "closeness": closeness,
-        "betweenness": paths / ordered_pairs,
+        "betweenness": _without_noise(paths / ordered_pairs),
     }
     if (drawn == size).all():
         return Properties(values, {}, 0)
@@ -184,6 +184,12 @@ def _totals(sums: Floats, squares: Floats, size: Ints, drawn: Ints) -> tuple[Flo
     variance = np.maximum(squares / drawn - mean**2, 0) * _ratio(drawn, drawn - 1)
     error = np.sqrt(variance / drawn * (1 - drawn / size), dtype=np.float64)
     return size * mean, np.multiply(size, error)
+
+
+def _without_noise(values: Floats) -> Floats:
+    """Values to 40 bits: sums of the same parts in another order are equal, and share a rank."""
+    mantissa, exponent = np.frexp(values)
+    return np.ldexp(np.round(np.ldexp(mantissa, 40)), exponent - 40)
 
 
 def _in_threads(
