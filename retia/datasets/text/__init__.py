@@ -1,0 +1,1 @@
+"""Builders of text-attributed graphs: any source → one form → tasks → shard sets."""
