@@ -25,6 +25,8 @@ UNLABELLED = -1
 MISSING = ""
 MAX_TEXT_BYTES = 1_000_000
 MAX_ID_BYTES = 500
+MAX_CLASSES = 10_000
+MAX_CLASS_LENGTH = 300
 
 
 @dataclass(frozen=True)
@@ -294,6 +296,23 @@ def _check_lengths(
     for name, length in lengths.items():
         if length != num_nodes:
             raise InputError(f"{where}: {length} values of {name} for {num_nodes} nodes")
+    for name, one in labels.items():
+        _check_classes(f"{where}, {name}", one.classes)
+
+
+def _check_classes(where: str, classes: tuple[str, ...]) -> None:
+    """Raise `InputError` for classes that are no names of classes."""
+    if len(classes) > MAX_CLASSES:
+        raise InputError(
+            f"{where}: {len(classes):,} classes, '{classes[0][:40]}' among them, more than "
+            f"{MAX_CLASSES:,}; is it a column of labels?"
+        )
+    for name in classes:
+        if len(name) > MAX_CLASS_LENGTH or not name.isprintable():
+            raise InputError(
+                f"{where}: a class is named {name[:40]!r}; a name is one line of at most "
+                f"{MAX_CLASS_LENGTH} characters"
+            )
 
 
 def _count(report: Report, what: str, number: int) -> None:
