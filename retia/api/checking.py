@@ -11,9 +11,10 @@ from retia.protocol.audit import audit
 from retia.protocol.evaluation import load_truth
 from retia.protocol.findings import Finding
 from retia.protocol.predictions import PARTS
+from retia.shards.arrays import encoding_matrix
 from retia.shards.errors import CheckError, IntegrityError
-from retia.shards.manifest import Column, Shard, Task
-from retia.shards.version import SEALED_FOLDER, Version, arrow_type
+from retia.shards.manifest import Column, Shard, Task, encoding_table
+from retia.shards.version import SEALED_FOLDER, Version, arrow_type, vector_type
 
 INDEX = (pa.int32(), pa.int64())
 ITEM = {"item": INDEX}
@@ -64,6 +65,8 @@ def _schemas(version: Version) -> dict[str, Schema]:
     schemas: dict[str, Schema] = {"nodes": _columns(manifest.columns)}
     for relation in manifest.relations:
         schemas[f"edges/{relation.name}"] = {**PAIR, **_columns(relation.columns)}
+    for card in manifest.encodings or ():
+        schemas[encoding_table(card.name)] = {"vector": (vector_type(card),)}
     for task in manifest.tasks:
         for split in range(task.num_splits):
             for name, schema in _task_schemas(task).items():
@@ -106,6 +109,9 @@ def _table_problems(version: Version) -> Iterator[str]:
         yield f"{rows} rows of nodes, the manifest says {manifest.num_nodes}"
     for relation in manifest.relations:
         yield from _range_problems(version.edges(relation.name, ["src", "dst"]), manifest.num_nodes)
+    for card in manifest.encodings or ():
+        if not np.isfinite(encoding_matrix(version, card.name)).all():
+            yield f"encoding {card.name}: a value is not finite"
     for task in manifest.tasks:
         for split in range(task.num_splits):
             yield from _split_problems(version, task, split)

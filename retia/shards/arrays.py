@@ -63,6 +63,21 @@ def node_matrix(version: Version, role: Role) -> Floats | None:
     return _matrix(version.nodes([column.name for column in columns]), columns)
 
 
+def encoding_matrix(version: Version, name: str) -> Floats:
+    """The vectors of an encoding, (num_nodes, d) float32."""
+    vectors = column_array(version.encoding(name)["vector"])
+    return np.asarray(vectors, dtype=np.float32)
+
+
+def feature_matrix(version: Version, encoding: str | None = None) -> Floats | None:
+    """The numeric feature columns, then the vectors of an encoding, (num_nodes, F); or none."""
+    features = node_matrix(version, "feature")
+    if encoding is None:
+        return features
+    vectors = encoding_matrix(version, encoding)
+    return vectors if features is None else np.concatenate([features, vectors], axis=1)
+
+
 def edge_arrays(version: Version, relation: str) -> tuple[Ints, Floats | None]:
     """The visible edges as edge_index (2, E) and edge_attr (E, F), or none without attributes.
 
