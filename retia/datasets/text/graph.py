@@ -126,14 +126,12 @@ class TextGraph:
         )
         return as_texts(joined.to_numpy(zero_copy_only=False))
 
-    def group_numbers(self, name: str) -> Ints:
-        """(n,) the group of each node as a number; raises `NotFoundError` for an unknown column."""
+    def group_names(self, name: str) -> Texts:
+        """(n,) the group of each node; raises `NotFoundError` for an unknown column."""
         if name not in self.groups:
             there = ", ".join(self.groups) or "none"
             raise NotFoundError(f"no column of groups '{name}' in this graph; there are: {there}")
-        numbers, found = pd.factorize(self.groups[name])
-        alone = self.groups[name] == MISSING
-        return np.where(alone, len(found) + np.arange(self.num_nodes), numbers).astype(np.int64)
+        return self.groups[name]
 
     def subset(self, nodes: Ints) -> "TextGraph":
         """The nodes of those rows, in that order, and the edges among them.
@@ -361,10 +359,8 @@ def _tidy(where: str, relation: TextRelation, graph: TextGraph) -> tuple[TextRel
     pairs = relation.pairs if relation.directed else np.sort(relation.pairs, axis=1)
     loop = pairs[:, 0] == pairs[:, 1]
     key, place = np.unique(pairs[~loop] @ [graph.num_nodes, 1], return_inverse=True)
-    counts |= {
-        "self_loops_dropped": int(loop.sum()),
-        "duplicates_merged": int((~loop).sum()) - len(key),
-    }
+    _count(counts, "self_loops_dropped", int(loop.sum()))
+    _count(counts, "duplicates_merged", int((~loop).sum()) - len(key))
     if text is not None:
         text, left_out = _first_texts(text[~loop], place, len(key))
         _count(counts, "texts_of_duplicates_left_out", left_out)
