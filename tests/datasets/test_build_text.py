@@ -22,7 +22,22 @@ from retia.shards.version import Version
 Command = Callable[..., int]
 Pair = tuple[int, int]
 
-WORDS = np.array("graph node edge walk tree path cycle text word page link list".split())
+WORDS = np.array(
+    [
+        "graph",
+        "node",
+        "edge",
+        "walk",
+        "tree",
+        "path",
+        "cycle",
+        "text",
+        "word",
+        "page",
+        "link",
+        "list",
+    ]
+)
 
 
 def build(source: object, out: Path, **changes: object) -> dict[str, Version]:

@@ -191,7 +191,8 @@ def _node_task(job: Job, graph: TextGraph, name: str, randomness: Randomness) ->
     }
     if labels.multi:
         text = f"{about} Classes that fewer than {MIN_CLASS} nodes have are left out."
-        return make_multilabel_task(labels.values, labels.known, description=text, **shared)
+        classes = labels.values.astype(bool)
+        return make_multilabel_task(classes, labels.known, description=text, **shared)
     text = f"Nodes without one, or of one that fewer than {MIN_CLASS} have, are in no part."
     single = labels.values.astype(np.int64)
     return make_node_task(single, description=f"{about} {text}", **shared)
