@@ -19,6 +19,7 @@ from retia.shards.errors import InputError
 from retia.shards.manifest import (
     Acceptance,
     Column,
+    Encoding,
     Line,
     Name,
     Provenance,
@@ -26,6 +27,7 @@ from retia.shards.manifest import (
     Relation,
     SemVer,
     Source,
+    encoding_table,
 )
 from retia.shards.version import Version
 from retia.shards.writer import write_version
@@ -68,7 +70,10 @@ class Origin:
 
 @dataclass(frozen=True)
 class Dataset:
-    """A dataset before it is written; nothing of it depends on where it goes."""
+    """A dataset before it is written; nothing of it depends on where it goes.
+
+    `encodings` are cards with their (n, d) vectors, in the order of the nodes.
+    """
 
     name: str
     version: str
@@ -86,6 +91,7 @@ class Dataset:
     homepage: str | None = None
     secret: bytes | None = None
     accepted: tuple[Acceptance, ...] = ()
+    encodings: tuple[tuple[Encoding, NDArray[Any]], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -134,6 +140,8 @@ def write_dataset(dataset: Dataset, out: Path) -> Built:
         for name, table in edges.items():
             writer.add(f"edges/{name}", table)
         (writer.seal if dataset.secret else writer.add)("ids", dataset.ids)
+        for card, vectors in dataset.encodings:
+            writer.add(encoding_table(card.name), vector_table(card, vectors))
         for task in dataset.tasks:
             for name, table in task.public.items():
                 writer.add(name, table)
@@ -179,6 +187,21 @@ def node_table(dataset: Dataset, edges: dict[str, pa.Table]) -> pa.Table:
     return pa.table(
         {node.column.name: (given | derived)[node.column.name] for node in dataset.columns}
     )
+
+
+def vector_table(card: Encoding, vectors: NDArray[Any]) -> pa.Table:
+    """The (n, d) vectors of an encoding as its table; raises `InputError` where they are not d."""
+    if vectors.ndim != 2 or vectors.shape[1] != card.dimensions:
+        raise InputError(
+            f"encoding '{card.name}': vectors of shape {vectors.shape}, its card says "
+            f"{card.dimensions} dimensions"
+        )
+    with np.errstate(over="ignore"):
+        stored = np.ascontiguousarray(vectors, dtype=card.dtype)
+    if not np.isfinite(stored).all():
+        raise InputError(f"encoding '{card.name}': a value is not a finite {card.dtype}")
+    flat = pa.array(stored.ravel())
+    return pa.table({"vector": pa.FixedSizeListArray.from_arrays(flat, card.dimensions)})
 
 
 def column_values(column: Column, values: NDArray[Any]) -> pa.Array:
@@ -241,6 +264,7 @@ def _header(dataset: Dataset) -> dict[str, Any]:
         "tasks": tuple(task.task for task in dataset.tasks),
         "provenance": _provenance(dataset.origin),
         "accepted": dataset.accepted or None,
+        "encodings": tuple(card for card, _ in dataset.encodings) or None,
     }
 
 

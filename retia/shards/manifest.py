@@ -5,6 +5,7 @@ digest itself and the times, and so it is the content address of the version.
 """
 
 import hmac
+from collections.abc import Collection
 from datetime import datetime
 from typing import Annotated, Any, Final, Literal, Self, TypeVar
 
@@ -23,6 +24,7 @@ from retia.shards.errors import InputError, NotFoundError
 
 SCHEMA: Final = "retia.shards/1"
 SEALED_SCHEMA: Final = "retia.sealed/1"
+ENCODINGS: Final = "encodings/"
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{1,62}$")]
 SemVer = Annotated[
@@ -168,7 +170,8 @@ class Task(Model):
             raise ValueError(f"link task {self.name} needs a relation and candidate sets")
         if self.type == "edge-regression" and (self.relation is None or self.label is None):
             raise ValueError(f"edge-regression task {self.name} needs a relation and its label")
-        if self.type == "node" and (self.label is None or len(self.classes) < 2):
+        of_nodes = self.type in ("node", "node-multilabel")
+        if of_nodes and (self.label is None or len(self.classes) < 2):
             raise ValueError(f"node task {self.name} needs a label and at least two classes")
         return self
 
@@ -295,6 +298,22 @@ class Manifest(Model):
             raise InputError(f"{self.reference}: name one of its tasks: {known}")
         return self.tasks[0]
 
+    def encoding(self, name: str) -> Encoding:
+        """The card of the encoding of that name."""
+        return _named(self.encodings or (), name, "encoding", self.reference)
+
+    def files_with(self, encodings: Collection[str]) -> tuple[Shard, ...]:
+        """The shards but for those of encodings that are not named.
+
+        Raises `NotFoundError` for an encoding that the version does not have.
+        """
+        wanted = {encoding_table(self.encoding(name).name) for name in encodings}
+        return tuple(
+            shard
+            for shard in self.shards
+            if not shard.table.startswith(ENCODINGS) or shard.table in wanted
+        )
+
     def files(self, table: str) -> tuple[Shard, ...]:
         """The shards of a table, in order; none where the version lacks the table."""
         return tuple(shard for shard in self.shards if shard.table == table)
@@ -310,13 +329,19 @@ class Manifest(Model):
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
-        for kind, items in (("relation", self.relations), ("task", self.tasks)):
+        kinds: dict[str, tuple[Relation | Task | Encoding, ...]] = {
+            "relation": self.relations,
+            "task": self.tasks,
+            "encoding": self.encodings or (),
+        }
+        for kind, items in kinds.items():
             if len({item.name for item in items}) != len(items):
                 raise ValueError(f"a {kind} is named twice")
         if len({shard.path for shard in self.shards}) != len(self.shards):
             raise ValueError("a shard is named twice")
         if any(task.secrecy == "sealed" for task in self.tasks) != bool(self.sealed_commitment):
             raise ValueError("a sealed task and a sealed commitment come together")
+        self._check_encodings()
         for task in self.tasks:
             if task.relation is not None:
                 relation = self.relation(task.relation)
@@ -325,13 +350,30 @@ class Manifest(Model):
                     raise ValueError(f"task {task.name}: {relation.name} has no '{task.label}'")
         return self
 
+    def _check_encodings(self) -> None:
+        """A card has a table of one row a node, and a table of vectors has a card."""
+        rows = {encoding_table(card.name): 0 for card in self.encodings or ()}
+        for shard in self.shards:
+            if shard.table.startswith(ENCODINGS):
+                if shard.table not in rows:
+                    raise ValueError(f"the table {shard.table} has no card")
+                rows[shard.table] += shard.rows
+        for table, count in rows.items():
+            if count != self.num_nodes:
+                raise ValueError(f"the table {table} has {count} rows for {self.num_nodes} nodes")
+
+
+def encoding_table(name: str) -> str:
+    """The logical name of the table of an encoding."""
+    return f"{ENCODINGS}{name}"
+
 
 def dump(model: Model) -> dict[str, Any]:
     """A model as plain JSON values; absent optional keys are left out."""
     return model.model_dump(mode="json", by_alias=True, exclude_none=True)
 
 
-N = TypeVar("N", Relation, Task)
+N = TypeVar("N", Relation, Task, Encoding)
 
 
 def _named(items: tuple[N, ...], name: str, kind: str, where: str) -> N:

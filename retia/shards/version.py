@@ -1,7 +1,7 @@
 """Read a dataset version from its folder, and check it."""
 
 import json
-from collections.abc import Generator, Iterator
+from collections.abc import Collection, Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Self, TypeVar
@@ -12,7 +12,16 @@ from pydantic import ValidationError
 
 from retia.shards.canonical import sha256_file
 from retia.shards.errors import IntegrityError, NotFoundError
-from retia.shards.manifest import Column, Manifest, Model, Part, SealedManifest, Shard
+from retia.shards.manifest import (
+    Column,
+    Encoding,
+    Manifest,
+    Model,
+    Part,
+    SealedManifest,
+    Shard,
+    encoding_table,
+)
 
 MANIFEST_FILE = "manifest.json"
 SECRET_FILE = "secret.json"  # noqa: S105
@@ -53,6 +62,30 @@ class Version:
         """The visible edges of a relation: src, dst and its columns, sorted by (src, dst)."""
         return self.table(f"edges/{relation}", columns)
 
+    def encoding(self, name: str) -> pa.Table:
+        """The vectors of an encoding: one column `vector`, row i is node i.
+
+        Raises `NotFoundError` where the version has no such encoding, or its files are not here.
+        """
+        if self.manifest.encoding(name).name in self.absent_encodings():
+            raise NotFoundError(
+                f"{self.root} is without the encoding '{name}', which {self.manifest.reference} "
+                f"has; load it with encoding='{name}' and a server, or run: retia download "
+                f"{self.manifest.reference} --encoding {name} --server URL"
+            )
+        return self.table(encoding_table(name))
+
+    def absent_encodings(self) -> tuple[str, ...]:
+        """The encodings of which no file is here: a download leaves out what nobody asked for."""
+        return tuple(
+            card.name
+            for card in self.manifest.encodings or ()
+            if not any(
+                (self.root / shard.path).exists()
+                for shard in self.manifest.files(encoding_table(card.name))
+            )
+        )
+
     def task_table(self, task: str, split: int, name: str) -> pa.Table:
         """A table of one split of a task, such as `train`, `valid` or `test`."""
         self.manifest.task(task)
@@ -90,15 +123,19 @@ class Version:
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise IntegrityError(f"{path}: no readable secret ({error})") from error
 
-    def verify(self) -> list[str]:
-        """Everything that differs from the manifest, a line each; empty when all is well."""
-        return list(self._problems())
+    def verify(self, without: Collection[str] = ()) -> list[str]:
+        """Everything that differs from the manifest, a line each; empty when all is well.
 
-    def _problems(self) -> Iterator[str]:
+        The files of the encodings in `without` are not looked for.
+        """
+        cards = self.manifest.encodings or ()
+        return list(self._problems({card.name for card in cards} - set(without)))
+
+    def _problems(self, encodings: Collection[str]) -> Iterator[str]:
         if self.manifest.digest != self.manifest.content_digest():
             yield f"{MANIFEST_FILE}: the digest does not fit the content"
         expected = {MANIFEST_FILE}
-        expected |= yield from _check_shards(self.root, self.manifest.shards)
+        expected |= yield from _check_shards(self.root, self.manifest.files_with(encodings))
         if (self.root / SEALED_FOLDER).exists():
             expected |= yield from self._check_sealed()
         for path in sorted(self.root.rglob("*")):
@@ -139,6 +176,11 @@ def arrow_type(column: Column) -> pa.DataType:
     for size in reversed(column.shape):
         base = pa.list_(base, size)
     return base
+
+
+def vector_type(encoding: Encoding) -> pa.DataType:
+    """The Arrow type of the vectors of an encoding."""
+    return pa.list_(pa.type_for_alias(encoding.dtype), encoding.dimensions)
 
 
 def _read_shard(path: Path, columns: list[str] | None) -> pa.Table:

@@ -1,1 +1,1 @@
-"""Builders of text-attributed graphs: any source → one form → tasks → shard sets."""
+"""Text-attributed graphs: read, encode their texts, make into datasets."""
