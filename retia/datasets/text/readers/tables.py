@@ -1,0 +1,111 @@
+"""Read a text-attributed graph from a table of nodes and a table of edges."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from retia.datasets.text.graph import TextGraph, TextRelation, Texts, make_text_graph
+from retia.datasets.text.readers.table_file import (
+    TableFile,
+    edge_rows,
+    multi_labels,
+    read_table_file,
+    single_labels,
+)
+from retia.shards.errors import InputError
+
+RELATION = "edge"
+MOST_RELATIONS = 64
+
+
+@dataclass(frozen=True)
+class NodeMapping:
+    """The columns of a table of nodes.
+
+    `labels` hold one class each, `multilabels` lists of classes, joined by semicolons in a CSV.
+    """
+
+    id: str = "id"
+    texts: tuple[str, ...] = ("text",)
+    labels: tuple[str, ...] = ()
+    multilabels: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class EdgeMapping:
+    """The columns of a table of edges.
+
+    With `relation` none all edges are of one kind; else that column names the kind of each.
+    """
+
+    src: str = "src"
+    dst: str = "dst"
+    relation: str | None = None
+    text: str | None = None
+    directed: bool = True
+
+
+def read_tables(
+    nodes: Path,
+    edges: Path,
+    node_mapping: NodeMapping | None = None,
+    edge_mapping: EdgeMapping | None = None,
+) -> TextGraph:
+    """A graph from tables: CSV, TSV or Parquet. Raises `InputError`."""
+    of_nodes, of_edges = node_mapping or NodeMapping(), edge_mapping or EdgeMapping()
+    table = read_table_file(nodes)
+    table.need([of_nodes.id, *of_nodes.texts])
+    ids = table.ids(of_nodes.id)
+    labels = {name: single_labels(table.words(name)) for name in of_nodes.labels}
+    for name in of_nodes.multilabels:
+        labels[name] = multi_labels(len(table), *table.lists(name))
+    return make_text_graph(
+        f"{nodes} and {edges}",
+        ids,
+        {name: table.texts(name) for name in of_nodes.texts},
+        _relations(read_table_file(edges), of_edges, ids),
+        labels=labels,
+        groups={name: table.words(name) for name in of_nodes.groups},
+    )
+
+
+def relation_names(where: str, words: Texts) -> Texts:
+    """Names of relations as a manifest has them: lower case, with hyphens; raises `InputError`."""
+    clean = pc.replace_substring_regex(pc.utf8_lower(pa.array(words)), r"[^a-z0-9]+", "-")
+    names = np.asarray(pc.utf8_trim(clean, "-").to_numpy(zero_copy_only=False), dtype=object)
+    nameless = pc.less(pc.utf8_length(pa.array(names)), 2).to_numpy(zero_copy_only=False)
+    if nameless.any():
+        row = int(np.argmax(nameless))
+        raise InputError(
+            f"{where}: edge {row + 1} is of the relation '{words[row][:40]}'; a name has two "
+            "letters or digits at least"
+        )
+    found = np.unique(names)
+    if len(found) > MOST_RELATIONS:
+        raise InputError(
+            f"{where}: {len(found)} relations, '{found[0]}' and '{found[1]}' among them; at most "
+            f"{MOST_RELATIONS} can be read"
+        )
+    return names
+
+
+def _relations(edges: TableFile, mapping: EdgeMapping, ids: Texts) -> list[TextRelation]:
+    pairs = edge_rows(edges, (mapping.src, mapping.dst), ids)
+    text = None if mapping.text is None else edges.texts(mapping.text)
+    if mapping.relation is None:
+        return [TextRelation(RELATION, mapping.directed, pairs, text)]
+    where = f"{edges.where}, column {mapping.relation}"
+    names = relation_names(where, edges.words(mapping.relation))
+    return [
+        TextRelation(
+            name,
+            mapping.directed,
+            pairs[names == name],
+            None if text is None else text[names == name],
+        )
+        for name in np.unique(names).tolist()
+    ]
