@@ -96,11 +96,12 @@ def degree_matched_negatives(
 ) -> tuple[Pairs, NDArray[np.bool_]]:
     """For each positive a non-edge of nearly the same visible degrees, drawn uniformly.
 
-    Degrees are near where `degree_scale` has them in one unit interval. Returns (P, 2) pairs and
-    the (P,) mask of the positives that found one.
+    Degrees are near where `degree_scale` has them in one unit interval that ends at a whole number:
+    up to 4 each is alone, and none at all is never like one. Returns (P, 2) pairs and the (P,) mask
+    of the positives that found one.
     """
     scales = [
-        degree_scale(degree).astype(np.int64)
+        np.ceil(degree_scale(degree)).astype(np.int64)
         for degree in (graph.source_degree, graph.target_degree)
     ]
 

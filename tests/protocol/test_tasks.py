@@ -457,6 +457,19 @@ def test_a_large_graph_without_positions_has_hard_groups_and_is_matched_by_degre
     assert len(np.unique(targets)) == len(targets)
 
 
+def test_a_node_whose_only_edge_is_hidden_is_matched_by_one_without_edges() -> None:
+    rng = np.random.default_rng(0)
+    parent = rng.integers(np.maximum(np.arange(1, 8_000) // 4, 1))
+    pairs = np.column_stack([np.arange(1, 8_000), parent])  # a tree: each child names one parent
+    hidden = rng.random(len(pairs)) < 0.3
+    graph = LinkGraph(9_000, True, pairs[~hidden], pairs[hidden])
+    listing = list_sparse(graph, graph.hidden, rng, anywhere(graph))
+    positive, negative = np.split(listing.pairs[listing.members["matched"][0]], 2)
+    assert len(positive) > 200
+    assert (graph.source_degree[positive[:, 0]] == 0).all()
+    assert (graph.source_degree[negative[:, 0]] == 0).all()
+
+
 def test_a_task_on_a_large_graph_without_positions_ranks_within_groups() -> None:
     graph = crowded_graph(6_000, 60_000)
     task = make_link_task(
