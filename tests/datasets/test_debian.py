@@ -296,7 +296,8 @@ def test_versions_are_ordered_as_dpkg_orders_them() -> None:
         *(f"{one}-{other or 0}" for one, other in zip(upstream[:60], drawn[60:120], strict=True)),
     ]
     places = rng.integers(0, len(versions), (150, 2)).tolist()
-    for a, b in [(versions[i], versions[j]) for i, j in places] + [("1.0", x) for x in versions[:20]]:
+    pairs = [(versions[i], versions[j]) for i, j in places]
+    for a, b in pairs + [("1.0", other) for other in versions[:20]]:
         if dpkg(a, "eq", b):
             assert version_key(a) == version_key(b), (a, b)
         else:
