@@ -13,7 +13,7 @@ from retia.protocol.findings import Finding
 from retia.protocol.predictions import PARTS
 from retia.shards.arrays import encoding_matrix
 from retia.shards.errors import CheckError, IntegrityError
-from retia.shards.manifest import Column, Shard, Task, encoding_table
+from retia.shards.manifest import Column, Part, Shard, Task, encoding_table
 from retia.shards.version import SEALED_FOLDER, Version, arrow_type, vector_type
 
 INDEX = (pa.int32(), pa.int64())
@@ -25,8 +25,17 @@ CANDIDATES = {"candidates": (pa.string(),), **ITEM, "group": (pa.int32(),)}
 LINK_TABLES = {"train": PAIR, "valid": {**ITEM, **PAIR}, "test": {**ITEM, **PAIR}}
 EDGE_TABLES = {**LINK_TABLES, "train": {**PAIR, "label": (pa.float32(),)}}
 NODE_TABLES = {"train": {"node": INDEX, "label": (pa.int16(),)}, "valid": ITEM, "test": ITEM}
+LABELS = {"label": (pa.list_(pa.int16()),)}
+LABEL_TABLES = {"train": {"node": INDEX, **LABELS}, "valid": ITEM, "test": ITEM}
 
 Schema = dict[str, tuple[pa.DataType, ...]]
+
+TASK_TABLES: dict[str, tuple[dict[str, Schema], Schema]] = {
+    "link": (LINK_TABLES, ANSWERS),
+    "edge-regression": (EDGE_TABLES, VALUES),
+    "node": (NODE_TABLES, ANSWERS),
+    "node-multilabel": (LABEL_TABLES, {**ITEM, **LABELS}),
+}
 
 
 def check_version(version: Version) -> list[Finding]:
@@ -75,12 +84,10 @@ def _schemas(version: Version) -> dict[str, Schema]:
 
 
 def _task_schemas(task: Task) -> dict[str, Schema]:
-    tables = {"link": LINK_TABLES, "edge-regression": EDGE_TABLES, "node": NODE_TABLES}
-    if task.type not in tables:
-        raise CheckError(f"task {task.name}: tasks of type {task.type} cannot be published yet")
-    schemas: dict[str, Schema] = dict(tables[task.type])
+    tables, answers = TASK_TABLES[task.type]
+    schemas: dict[str, Schema] = dict(tables)
     for part in PARTS:
-        schemas[f"{part}-answers"] = VALUES if task.type == "edge-regression" else ANSWERS
+        schemas[f"{part}-answers"] = answers
         if task.candidates:
             schemas[f"{part}-candidates"] = CANDIDATES
     return schemas
@@ -122,6 +129,9 @@ def _split_problems(version: Version, task: Task, split: int) -> Iterator[str]:
         where = f"task {task.name}, split {split}, {part}"
         table = version.task_table(task.name, split, part)
         yield from _range_problems(table, version.manifest.num_nodes)
+        if task.type == "node-multilabel" and (wrong := _list_problem(version, task, split, part)):
+            yield f"{where}: {wrong}"
+            continue
         truth = load_truth(version, task.name, split, part)
         items = table["item"].to_numpy()
         if len(np.unique(items)) != len(items):
@@ -130,6 +140,8 @@ def _split_problems(version: Version, task: Task, split: int) -> Iterator[str]:
             yield f"{where}: the answers are not those of the items"
         if table.num_rows != getattr(task.counts[split], part):
             yield f"{where}: {table.num_rows} items, the manifest says otherwise"
+        if task.type == "node-multilabel":
+            continue
         if task.type == "edge-regression":
             if not np.isfinite(truth.labels).all():
                 yield f"{where}: a label is not finite"
@@ -137,6 +149,22 @@ def _split_problems(version: Version, task: Task, split: int) -> Iterator[str]:
         highest = 1 if task.type == "link" else len(task.classes) - 1
         if len(truth.labels) and not 0 <= truth.labels.min() <= truth.labels.max() <= highest:
             yield f"{where}: a label is not between 0 and {highest}"
+
+
+def _list_problem(version: Version, task: Task, split: int, part: Part) -> str | None:
+    """What is wrong with the lists of classes of a part, or of the training nodes."""
+    train = version.task_table(task.name, split, "train")
+    for table in (train, version.answers(task.name, split, part)):
+        lists = table["label"].combine_chunks()
+        classes = lists.flatten()
+        if lists.null_count or classes.null_count:
+            return "a list of classes, or a class in it, is missing"
+        label, row = classes.to_numpy(), lists.value_parent_indices().to_numpy()
+        if len(label) and not 0 <= label.min() <= label.max() < len(task.classes):
+            return f"a label is not between 0 and {len(task.classes) - 1}"
+        if (np.diff(label)[np.diff(row) == 0] <= 0).any():
+            return "the classes of a node are not ascending"
+    return None
 
 
 def _range_problems(table: pa.Table, num_nodes: int) -> Iterator[str]:

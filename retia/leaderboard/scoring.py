@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
+from scipy.stats import rankdata
 
 from retia.protocol.evaluation import evaluate, load_truth
 from retia.protocol.predictions import PARTS, Predictions, read_predictions, value_columns
@@ -132,7 +133,7 @@ def _check_seeds(seeds: tuple[int, ...], task: Task, deterministic: bool) -> Non
 
 def _check_independence(predictions: Predictions, task: Task) -> None:
     seen: dict[tuple[int, bytes], int] = {}
-    ranked = task.type in ("link", "edge-regression")
+    ranked = task.type != "node"
     for seed in predictions.seeds:
         key = (seed % task.num_splits, _order(predictions, seed, ranked))
         if key in seen:
@@ -144,11 +145,14 @@ def _check_independence(predictions: Predictions, task: Task) -> None:
 
 
 def _order(predictions: Predictions, seed: int, ranked: bool) -> bytes:
-    """A hash of the predictions of a seed that is equal where they rank all items alike."""
+    """A hash of the predictions of a seed that is equal where they rank all items alike.
+
+    In a multi-label task, within every class.
+    """
     digest = hashlib.sha256()
     for part in PARTS:
         values: NDArray[Any] = predictions.values[seed, part]
-        codes = np.unique(values, return_inverse=True)[1] if ranked else values
+        codes = rankdata(values, method="dense", axis=0) if ranked else values
         digest.update(np.ascontiguousarray(codes, dtype=np.int64).tobytes())
     return digest.digest()
 

@@ -17,7 +17,7 @@ from retia.loaders.splits import (
     node_split,
     tensor,
 )
-from retia.shards.arrays import edge_arrays, node_labels, node_matrix
+from retia.shards.arrays import edge_arrays, node_label_sets, node_labels, node_matrix
 from retia.shards.errors import InputError, MissingExtraError, NotFoundError
 from retia.shards.manifest import Manifest, Task
 from retia.shards.store import resolve
@@ -96,8 +96,9 @@ class Dataset:
         of the first task; a further relation is `edge_index_NAME`, `edge_attr_NAME`, a `-` in its
         name written `_`. Undirected edges stand in both directions. `x` (n, F) are the feature
         columns, `pos` (n, 2 or 3) the positions, `y` (n,) the public labels of the first node task,
-        -1 where a label is hidden or absent; those of a further one are `y_NAME`. A hidden weight
-        of an edge-regression task is NaN.
+        -1 where a label is hidden or absent; those of a further one are `y_NAME`. Of a multi-label
+        task they are (n, C) float32, NaN where hidden or absent. A hidden weight of an
+        edge-regression task is NaN.
         """
         try:
             from torch_geometric.data import Data
@@ -129,9 +130,7 @@ class Dataset:
             return link_split(self.version, chosen, index)
         if chosen.type == "edge-regression":
             return edge_split(self.version, chosen, index)
-        if chosen.type == "node":
-            return node_split(self.version, chosen, index)
-        raise InputError(f"tasks of type {chosen.type} cannot be loaded as tensors yet")
+        return node_split(self.version, chosen, index)
 
     def _main_relation(self) -> str:
         named = [task.relation for task in self.tasks if task.relation]
@@ -147,8 +146,9 @@ class Dataset:
         return result
 
     def _labels(self) -> dict[str, Any]:
-        tasks = [task for task in self.tasks if task.type == "node"]
+        tasks = [task for task in self.tasks if task.type in ("node", "node-multilabel")]
         names = ["y", *(f"y_{task.name.replace('-', '_')}" for task in tasks[1:])]
         return {
-            name: node_labels(self.version, task) for name, task in zip(names, tasks, strict=False)
+            name: (node_labels if task.type == "node" else node_label_sets)(self.version, task)
+            for name, task in zip(names, tasks, strict=False)
         }

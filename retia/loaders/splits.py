@@ -4,9 +4,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
-from retia.shards.arrays import PairAnswers, integers, pair_answers, pair_items, pairs
+from retia.shards.arrays import (
+    PairAnswers,
+    integers,
+    label_matrix,
+    pair_answers,
+    pair_items,
+    pairs,
+)
 from retia.shards.errors import MissingExtraError
 from retia.shards.manifest import Task
 from retia.shards.version import Version
@@ -61,7 +69,10 @@ class EdgeSplit:
 
 @dataclass(frozen=True)
 class NodeSplit:
-    """A split of a node task: nodes and their classes, int64; no test labels where it is sealed."""
+    """A split of a node task: nodes and their classes, int64; no test labels where it is sealed.
+
+    The labels of a multi-label task are (rows, C) bool.
+    """
 
     train_node: "Tensor"
     train_label: "Tensor"
@@ -113,13 +124,19 @@ def node_split(version: Version, task: Task, index: int) -> NodeSplit:
     valid = version.answers(task.name, index, "valid")
     test = version.task_table(task.name, index, "test")
     known = version.answers(task.name, index, "test") if task.secrecy == "open" else None
+
+    def labels(table: pa.Table) -> "Tensor":
+        if task.type == "node-multilabel":
+            return tensor(label_matrix(table, len(task.classes)))
+        return tensor(integers(table, "label"))
+
     return NodeSplit(
         train_node=tensor(integers(train, "node")),
-        train_label=tensor(integers(train, "label")),
+        train_label=labels(train),
         valid_node=tensor(integers(valid, "item")),
-        valid_label=tensor(integers(valid, "label")),
+        valid_label=labels(valid),
         test_node=tensor(integers(test, "item")),
-        test_label=None if known is None else tensor(integers(known, "label")),
+        test_label=None if known is None else labels(known),
     )
 
 

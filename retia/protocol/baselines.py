@@ -7,15 +7,18 @@ features without any edge.
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 from scipy.sparse import csr_array, diags_array
 
-from retia.protocol.predictions import PARTS
-from retia.shards.arrays import node_matrix
+from retia.protocol.evaluation import evaluate, load_truth
+from retia.protocol.predictions import PARTS, value_columns
+from retia.shards.arrays import feature_matrix, integers, label_matrix, node_matrix
 from retia.shards.errors import InputError, MissingExtraError, NotFoundError
 from retia.shards.version import Version
 
@@ -87,9 +90,12 @@ def node_positions(version: Version) -> Floats | None:
     return None if positions is None else positions.astype(np.float64)
 
 
-def node_features(version: Version) -> Floats | None:
-    """The (n, F) numeric feature columns, without positions; missing values become the mean."""
-    features = node_matrix(version, "feature")
+def node_features(version: Version, encoding: str | None = None) -> Floats | None:
+    """The (n, F) numeric feature columns, without positions; missing values become the mean.
+
+    The vectors of an encoding stand after them.
+    """
+    features = feature_matrix(version, encoding)
     if features is None:
         return None
     mean = np.nanmean(features, axis=0, dtype=np.float64)
@@ -124,30 +130,53 @@ EDGE_BASELINES: dict[str, Callable[[Version, str, int, Ints, Ints], Floats]] = {
 }
 
 
-def majority(version: Version, task: str, split: int) -> NDArray[np.int64]:
-    """The commonest training class, for every node."""
-    labels = version.task_table(task, split, "train")["label"].to_numpy()
-    return np.full(version.manifest.num_nodes, np.bincount(labels).argmax())
+def majority(version: Version, task: str, split: int) -> NDArray[Any]:
+    """The commonest training class for every node, (n,); where several may be, (n, C) shares."""
+    _, labels = _training(version, task, split)
+    nodes = version.manifest.num_nodes
+    if labels.ndim == 2:
+        return np.tile(labels.mean(axis=0), (nodes, 1))
+    return np.full(nodes, np.bincount(labels).argmax())
 
 
-def features_only(version: Version, task: str, split: int) -> NDArray[np.int64]:
-    """Balanced logistic regression on the z-scored features, no edges; (n,) classes."""
+def features_only(
+    version: Version, task: str, split: int, encoding: str | None = None
+) -> NDArray[Any]:
+    """A linear model on the z-scored features, no edges: (n,) classes, or (n, C) scores.
+
+    Balanced logistic regression; with an encoding, or where nodes have several classes, ridge
+    regression on 0 and 1 by class.
+    """
     try:
-        from sklearn.linear_model import LogisticRegression
+        from sklearn.linear_model import LogisticRegression, Ridge
         from sklearn.preprocessing import StandardScaler
     except ImportError as error:
         raise MissingExtraError("server", "scikit-learn") from error
-    features = node_features(version)
+    features = node_features(version, encoding)
     if features is None:
         raise InputError(f"{version.manifest.reference} has no features")
     features = StandardScaler().fit_transform(features)
-    train = version.task_table(task, split, "train")
-    node, label = train["node"].to_numpy(), train["label"].to_numpy()
-    model = LogisticRegression(max_iter=500, class_weight="balanced")
-    return np.asarray(model.fit(features[node], label).predict(features), dtype=np.int64)
+    node, labels = _training(version, task, split)
+    if labels.ndim == 1 and encoding is None:
+        model = LogisticRegression(max_iter=500, class_weight="balanced")
+        return np.asarray(model.fit(features[node], labels).predict(features), dtype=np.int64)
+    several = labels.ndim == 2
+    targets = labels if several else labels[:, None] == np.arange(labels.max() + 1)
+    scores = Ridge().fit(features[node], targets.astype(np.float64)).predict(features)
+    return np.asarray(scores if several else scores.argmax(axis=1))
 
 
-NODE_BASELINES: dict[str, Callable[[Version, str, int], NDArray[np.int64]]] = {
+def _training(version: Version, task_name: str, split: int) -> tuple[Ints, NDArray[Any]]:
+    """The training nodes, and their classes (T,), or (T, C) bool in a multi-label task."""
+    task, table = version.manifest.task(task_name), version.task_table(task_name, split, "train")
+    if task.type == "node-multilabel":
+        return integers(table, "node"), label_matrix(table, len(task.classes))
+    return integers(table, "node"), integers(table, "label")
+
+
+NodeBaseline = Callable[[Version, str, int], NDArray[Any]]
+
+NODE_BASELINES: dict[str, NodeBaseline] = {
     "majority": majority,
     "features-only": features_only,
 }
@@ -162,8 +191,39 @@ def mandatory_predictions(version: Version, task_name: str) -> dict[str, pa.Tabl
         return {name: _link_predictions(version, task_name, name) for name in names}
     if task.type == "edge-regression":
         return {name: _edge_predictions(version, task_name, name) for name in EDGE_BASELINES}
-    names = ["majority"] + (["features-only"] if node_features(version) is not None else [])
-    return {name: _node_predictions(version, task_name, name) for name in names}
+    rows = {"majority": _node_predictions(version, task_name, majority)}
+    if cards := version.manifest.encodings:
+        return rows | _best_encoding(version, task_name, [card.name for card in cards])
+    if node_features(version) is not None:
+        rows["features-only"] = _node_predictions(version, task_name, features_only)
+    return rows
+
+
+def _best_encoding(version: Version, task: str, encodings: list[str]) -> dict[str, pa.Table]:
+    """The row of features alone with the encoding whose mean validation score is best."""
+    best, chosen = -np.inf, {}
+    for encoding in encodings:
+        baseline = partial(features_only, encoding=encoding)
+        table = _node_predictions(version, task, baseline)
+        found = _valid_score(version, task, table)
+        if found > best:
+            best, chosen = found, {f"features-only ({encoding})": table}
+    return chosen
+
+
+def _valid_score(version: Version, task_name: str, table: pa.Table) -> float:
+    """The mean over splits of the primary measure on the validation part."""
+    task = version.manifest.task(task_name)
+    names = value_columns(task, table.column_names)
+    valid = table.filter(pc.equal(table["part"], "valid"))
+    scores = []
+    for split in range(task.num_splits):
+        rows = valid.filter(pc.equal(valid["seed"], split)).sort_by("item")
+        values = np.column_stack([rows[name].to_numpy() for name in names])
+        predicted = values if task.type == "node-multilabel" else values[:, 0]
+        truth = load_truth(version, task_name, split, "valid")
+        scores.append(evaluate(truth, predicted)[task.primary.key])
+    return float(np.mean(scores))
 
 
 def _link_predictions(version: Version, task: str, name: str) -> pa.Table:
@@ -173,7 +233,7 @@ def _link_predictions(version: Version, task: str, name: str) -> pa.Table:
             rows = version.task_table(task, split, part)
             src, dst = rows["src"].to_numpy(), rows["dst"].to_numpy()
             scores = link_scores(name, version, task, src, dst)
-            tables.append(_part_table(split, part, rows["item"], "score", scores))
+            tables.append(_part_table(split, part, rows["item"], score=scores))
     return pa.concat_tables(tables)
 
 
@@ -184,31 +244,34 @@ def _edge_predictions(version: Version, task: str, name: str) -> pa.Table:
             rows = version.task_table(task, split, part)
             src, dst = rows["src"].to_numpy(), rows["dst"].to_numpy()
             values = EDGE_BASELINES[name](version, task, split, src, dst)
-            tables.append(_part_table(split, part, rows["item"], "pred", values))
+            tables.append(_part_table(split, part, rows["item"], pred=values))
     return pa.concat_tables(tables)
 
 
-def _node_predictions(version: Version, task: str, name: str) -> pa.Table:
+def _node_predictions(version: Version, task: str, baseline: NodeBaseline) -> pa.Table:
+    described = version.manifest.task(task)
     tables = []
-    for split in range(version.manifest.task(task).num_splits):
-        predicted = NODE_BASELINES[name](version, task, split)
+    for split in range(described.num_splits):
+        predicted = baseline(version, task, split)
         for part in PARTS:
             item = version.task_table(task, split, part)["item"]
             values = predicted[item.to_numpy()]
-            tables.append(_part_table(split, part, item, "pred", values))
+            if described.type == "node":
+                tables.append(_part_table(split, part, item, pred=values))
+            else:
+                by_class = zip(value_columns(described, []), values.T, strict=True)
+                tables.append(_part_table(split, part, item, **dict(by_class)))
     return pa.concat_tables(tables)
 
 
-def _part_table(
-    seed: int, part: str, item: pa.ChunkedArray, column: str, values: NDArray[Any]
-) -> pa.Table:
-    rows = len(values)
+def _part_table(seed: int, part: str, item: pa.ChunkedArray, **columns: NDArray[Any]) -> pa.Table:
+    rows = len(item)
     return pa.table(
         {
             "seed": pa.array(np.full(rows, seed, dtype=np.int32)),
             "part": pa.array([part] * rows, pa.string()),
             "item": item,
-            column: values,
+            **columns,
         }
     )
 

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
-from retia.protocol.metrics import Floats, Ints, metric
+from retia.protocol.metrics import Floats, InputKind, Ints, metric
+from retia.shards.arrays import label_matrix
 from retia.shards.errors import InputError, NotFoundError
 from retia.shards.manifest import Measure, Part, Task
 from retia.shards.version import Version
@@ -28,7 +30,7 @@ class Members:
 class Truth:
     """The answers of one part: item ids in ascending order, labels, candidate sets.
 
-    Labels are int64, or float64 in an edge-regression task.
+    Labels are int64 (I,); float64 in an edge-regression task, bool (I, C) in a multi-label one.
     """
 
     task: Task
@@ -51,9 +53,14 @@ def load_truth(version: Version, task_name: str, split: int, part: Part) -> Trut
         for candidate_set in task.candidates:
             chosen = names == candidate_set.name
             candidates[candidate_set.name] = Members(position[chosen], group[chosen])
+    return Truth(task, items, _labels(task, answers), candidates)
+
+
+def _labels(task: Task, answers: pa.Table) -> NDArray[Any]:
+    if task.type == "node-multilabel":
+        return label_matrix(answers, len(task.classes))
     kind = np.float64 if task.type == "edge-regression" else np.int64
-    labels = answers["label"].to_numpy().astype(kind)
-    return Truth(task, items, labels, candidates)
+    return np.asarray(answers["label"].to_numpy().astype(kind))
 
 
 def find_truth(version: Version, task_name: str, split: int, part: Part) -> Truth | None:
@@ -68,15 +75,17 @@ def evaluate(truth: Truth, predictions: NDArray[Any]) -> dict[str, float]:
     """Every measure of the task, by its key.
 
     `predictions` are aligned with `truth.items`: one score an item for a link task, one class
-    index an item for a node task, one value an item for an edge-regression task.
+    index an item for a node task, C scores an item for a multi-label task, one value an item for an
+    edge-regression task.
     """
-    if predictions.shape != truth.items.shape:
-        raise InputError(f"{predictions.shape} predictions for {truth.items.shape} items")
+    if predictions.shape != truth.labels.shape:
+        raise InputError(f"{predictions.shape} predictions for {truth.labels.shape} items")
     if truth.task.type == "link":
         return {m.key: _link_measure(truth, predictions, m) for m in truth.task.measures}
-    if truth.task.type == "edge-regression":
+    if truth.task.type in ("edge-regression", "node-multilabel"):
+        kind: InputKind = "values" if truth.task.type == "edge-regression" else "labels"
         return {
-            m.key: metric(m.metric, "values").function(truth.labels, predictions)
+            m.key: metric(m.metric, kind).function(truth.labels, predictions)
             for m in truth.task.measures
         }
     return {m.key: _node_measure(truth, predictions, m) for m in truth.task.measures}

@@ -7,7 +7,8 @@ from numpy.typing import NDArray
 
 from retia.protocol.candidates import Listing
 from retia.protocol.link_task import SplitTables, TaskTables, count_parts, split_tables
-from retia.protocol.node_task import Parts, node_task_of
+from retia.protocol.node_parts import Parts
+from retia.protocol.node_task import node_task_of
 from retia.protocol.pairs import LinkGraph, Pairs, contains
 from retia.protocol.randomness import Randomness
 from retia.shards.errors import InputError

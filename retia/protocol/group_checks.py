@@ -1,7 +1,7 @@
 """Checks of the audit on grouped splits: no group is in two parts.
 
-The groups follow from what is public: pairs from the pairs, homologs and sides from the column of
-the nodes or of the ids that the task names.
+The groups follow from what is public: pairs from the pairs; homologs, sides and the groups of nodes
+from the column of the nodes or of the ids that the task names.
 """
 
 from collections.abc import Callable, Mapping
@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from retia.protocol.evaluation import Truth
 from retia.protocol.findings import SEALED, Finding, exact
-from retia.protocol.groups import Homologs
+from retia.protocol.groups import Homologs, NodeGroups
 from retia.protocol.pairs import contains
 from retia.protocol.predictions import PARTS
-from retia.shards.errors import RetiaError
+from retia.shards.errors import InputError, RetiaError
 from retia.shards.manifest import Part, Task
 from retia.shards.version import Version
 
@@ -104,7 +104,7 @@ def _public_column(version: Version, name: Any) -> pa.ChunkedArray | None:
 
 
 def check_node_groups(version: Version, task: Task, parts: dict[str, Ints]) -> Finding:
-    """Whether homologs are in one part, or each part on its side."""
+    """Whether groups, such as homologs, are in one part, or each part is on its side."""
     if task.split.parameters["by"] == "hemisphere":
         test = {"test": parts["test"]}
         return _check_sides(version, task, {p: parts[p] for p in ("train", "valid")}, test)
@@ -112,13 +112,24 @@ def check_node_groups(version: Version, task: Task, parts: dict[str, Ints]) -> F
     if column is None:
         return Finding("groups", task.name, "not checked", UNTOLD)
     try:
-        group = _homologs(column).of_nodes()
+        group = _node_groups(task, column)
     except RetiaError as error:
         return Finding("groups", task.name, "failed", str(error))
     drawn = np.concatenate([np.unique(group[nodes]) for nodes in parts.values()])
     across = len(drawn) - len(np.unique(drawn))
     problems = [f"{across:,} groups are in two parts"] if across else []
-    return exact("groups", task.name, problems, "homologs are in one part")
+    return exact("groups", task.name, problems, "no group is in two parts")
+
+
+def _node_groups(task: Task, column: pa.ChunkedArray) -> Ints:
+    """(n,) the group of each node, by a column that holds its homolog or the name of its group."""
+    by = str(task.split.parameters["by"])
+    if by == "homolog":
+        return _homologs(column).of_nodes()
+    if not pa.types.is_string(column.type):
+        raise InputError(f"the column of the groups is {column.type}, not text")
+    names = np.asarray(column.fill_null("").to_pylist(), dtype=object)
+    return NodeGroups(names, by, str(task.split.parameters["column"])).of_nodes()
 
 
 def _pairs(table: pa.Table) -> Ints:

@@ -3,11 +3,12 @@
 `pair`: both directions of a mutual pair. `homolog`: an edge, its mirror between the homologs of its
 ends, and the reverses of both. `hemisphere`: one side of the body to learn from, the other to be
 told. `animal`, `stage`: groups that the builder numbers. As homologs are mutual, the groups do not
-chain: the group of a pair is a function of the pair, and holds four pairs at most.
+chain: the group of a pair is a function of the pair, and holds four pairs at most. Nodes may be
+grouped by any name.
 """
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -92,6 +93,33 @@ class Hemispheres:
     def inside(self, pairs: Pairs, side: str) -> Mask:
         """(E,) whether both ends are on that side."""
         return np.asarray((self.side[pairs] == side).all(axis=1))
+
+
+@dataclass(frozen=True)
+class NodeGroups:
+    """Any grouping of nodes: the name of each one's group, (n,) texts; "" is a group of its own.
+
+    `by` says what the groups are, such as `source`. `column` names the column of `ids`, or of the
+    nodes, that holds the same names for the audit.
+    """
+
+    names: NDArray[Any]
+    by: str
+    column: str
+
+    def __post_init__(self) -> None:
+        if self.by in ("homolog", "hemisphere"):
+            raise ValueError(f"groups by {self.by} are Homologs or Hemispheres")
+
+    @property
+    def parameters(self) -> dict[str, str]:
+        """What a task says of its groups."""
+        return {"by": self.by, "column": self.column}
+
+    def of_nodes(self) -> Ints:
+        """(n,) the group of each node, named by its first node."""
+        _, first, group = np.unique(self.names, return_index=True, return_inverse=True)
+        return np.where(self.names == "", np.arange(len(self.names)), first[group])
 
 
 @dataclass(frozen=True)

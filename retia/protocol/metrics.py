@@ -16,7 +16,10 @@ from retia.shards.errors import InputError, NotFoundError
 
 Floats = NDArray[np.floating[Any]]
 Ints = NDArray[np.integer[Any]]
-InputKind = Literal["scores", "ranks", "classes", "values"]
+Mask = NDArray[np.bool_]
+InputKind = Literal["scores", "ranks", "classes", "labels", "values"]
+
+THRESHOLD = 0.5
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,7 @@ class Metric:
     `scores`: (positive scores (P,), negative scores (N,)), ungrouped.
     `ranks`: (ranks of the positives among their own negatives (P,), smallest group size).
     `classes`: (true classes (n,), predicted classes (n,), number of classes).
+    `labels`: (which classes a node has (n, C) bool, scores of the classes (n, C)).
     `values`: (true values (n,), predicted values (n,)).
     """
 
@@ -113,6 +117,37 @@ def macro_f1(truth: Ints, predicted: Ints, num_classes: int) -> float:
     return float((2 * np.diag(confusion)[present] / total[present]).mean())
 
 
+def mean_average_precision(truth: Mask, scores: Floats) -> float:
+    """The mean over classes of the average precision of their scores over nodes.
+
+    A class that no node has is left out, where scikit-learn counts 0; one that all have counts 1.
+    """
+    _need_labels(truth, scores)
+    present = np.flatnonzero(truth.any(axis=0))
+    if not len(present):
+        raise InputError("mAP needs a class that a node has")
+    return float(np.mean([_class_precision(truth[:, c], scores[:, c]) for c in present]))
+
+
+def micro_f1(truth: Mask, scores: Floats) -> float:
+    """F1 over all pairs of node and class, predicted where the score is at least 0.5.
+
+    0 where no class is true or predicted.
+    """
+    hits, total = _label_counts(truth, scores)
+    return float(2 * hits.sum() / max(total.sum(), 1))
+
+
+def macro_label_f1(truth: Mask, scores: Floats) -> float:
+    """The mean F1 of the classes that are true or predicted somewhere, as with `micro_f1`.
+
+    0 where there is none. scikit-learn gives the same with `zero_division=nan`.
+    """
+    hits, total = _label_counts(truth, scores)
+    present = total > 0
+    return float((2 * hits[present] / total[present]).mean()) if present.any() else 0.0
+
+
 def mean_absolute_error(truth: Floats, predicted: Floats) -> float:
     """The mean absolute difference, in the unit of the label."""
     _need_values(truth, predicted, 1)
@@ -141,6 +176,24 @@ def spearman(truth: Floats, predicted: Floats) -> float:
 def _confusion(truth: Ints, predicted: Ints, num_classes: int) -> NDArray[np.int64]:
     flat = np.bincount(truth.astype(np.int64) * num_classes + predicted, minlength=num_classes**2)
     return flat.reshape(num_classes, num_classes)
+
+
+def _class_precision(truth: Mask, scores: Floats) -> float:
+    return 1.0 if truth.all() else average_precision(scores[truth], scores[~truth])
+
+
+def _label_counts(truth: Mask, scores: Floats) -> tuple[Ints, Ints]:
+    """By class: nodes that have it and are predicted to, and the sum of both numbers."""
+    _need_labels(truth, scores)
+    predicted = scores >= THRESHOLD
+    return (truth & predicted).sum(axis=0), truth.sum(axis=0) + predicted.sum(axis=0)
+
+
+def _need_labels(truth: Mask, scores: Floats) -> None:
+    if not len(truth):
+        raise InputError("a metric of labels needs at least one node")
+    if not np.isfinite(scores).all():
+        raise InputError("a score is not finite")
 
 
 def _need(positive: Floats, negative: Floats) -> None:
@@ -173,6 +226,9 @@ _METRICS = [
     Metric("accuracy", "classes", "share of right classes", accuracy),
     Metric("balanced-accuracy", "classes", "mean recall over the classes", balanced_accuracy),
     Metric("macro-f1", "classes", "mean F1 over the classes", macro_f1),
+    Metric("mAP", "labels", "mean average precision over the classes", mean_average_precision),
+    Metric("micro-f1", "labels", "F1 over nodes and classes, from score 0.5 on", micro_f1),
+    Metric("macro-f1", "labels", "mean F1 over the classes, from score 0.5 on", macro_label_f1),
     Metric("spearman", "values", "rank correlation, 0 if constant", spearman),
     Metric("r2", "values", "share of the variance explained", r2),
     Metric("mae", "values", "mean absolute error", mean_absolute_error, higher_is_better=False),

@@ -1,19 +1,14 @@
-"""Make a node task: which nodes are for training, validation and test, in which splits."""
-
-from typing import Any
+"""Make a node task: the class of nodes, in drawn or given parts."""
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from retia.protocol.candidates import SMALL_GRAPH
-from retia.protocol.groups import Hemispheres, Homologs
-from retia.protocol.link_task import POOL_SHARE, TaskTables, number_of_splits
+from retia.protocol.link_task import TaskTables
+from retia.protocol.node_parts import NodeGrouping, Parts, draw_few_shot, draw_node_parts
 from retia.protocol.randomness import Randomness
 from retia.shards.errors import InputError
 from retia.shards.manifest import Measure, PartCounts, Split, Task
-
-Parts = dict[str, NDArray[np.int64]]
 
 
 def make_node_task(
@@ -25,26 +20,14 @@ def make_node_task(
     description: str,
     randomness: Randomness,
     sealed: bool,
-    grouping: Homologs | Hemispheres | None = None,
+    grouping: NodeGrouping | None = None,
 ) -> TaskTables:
     """The classification of labelled nodes; `labels` (n,) index `classes`, -1 is unlabelled.
 
-    Parts are drawn within each class: 60/20/20 % on graphs under 5,000 nodes, 80/10/10 % above.
-    With `Homologs` a node and its homolog are in one part, of the class of the lower one that is
-    labelled. With `Hemispheres` the nodes of one side are divided into training and validation, and
-    all labelled ones of the other are the test part of every split. A sealed task has one test
-    pool, of which each split draws 80 %. Raises `InputError` where a part would be empty.
+    Parts are those of `draw_node_parts`. Raises `InputError` where a part would be empty.
     """
-    if len(np.unique(labels[labels >= 0])) < 2:
-        raise InputError(f"task {name}: fewer than two classes occur among the labels")
-    shares = (0.6, 0.2) if len(labels) < SMALL_GRAPH else (0.8, 0.1)
-    count = number_of_splits(len(labels))
-    parts = [
-        _draw_parts(labels, shares, split, randomness, grouping, pooled=sealed and count > 1)
-        for split in range(count)
-    ]
-    if empty := {part for drawn in parts for part, nodes in drawn.items() if not len(nodes)}:
-        raise InputError(f"task {name}: no node is left for {', '.join(sorted(empty))}")
+    _check_labels(labels, name)
+    parts, split = draw_node_parts(labels, randomness, grouping, task=name, sealed=sealed)
     return node_task_of(
         labels,
         parts,
@@ -52,8 +35,37 @@ def make_node_task(
         label=label,
         classes=classes,
         description=description,
-        split=_split(shares, grouping),
+        split=split,
         sealed=sealed,
+    )
+
+
+def make_few_shot_task(
+    labels: NDArray[np.int64],
+    *,
+    shots: int,
+    name: str,
+    label: str,
+    classes: tuple[str, ...],
+    description: str,
+    randomness: Randomness,
+) -> TaskTables:
+    """The classification of nodes from `shots` of each class, in ten splits; always open.
+
+    The parts of a split are labelled nodes of the others, so that nothing could be sealed. Raises
+    `InputError` for a class with fewer than 2 `shots` + 1 labelled nodes.
+    """
+    _check_labels(labels, name)
+    parts, split = draw_few_shot(labels, classes, shots, randomness, task=name)
+    return node_task_of(
+        labels,
+        parts,
+        name=name,
+        label=label,
+        classes=classes,
+        description=description,
+        split=split,
+        sealed=False,
     )
 
 
@@ -76,81 +88,29 @@ def node_task_of(
         label=label,
         classes=classes,
         split=split,
-        counts=tuple(PartCounts(**{part: len(node) for part, node in p.items()}) for p in parts),
+        counts=count_nodes(parts),
         primary=Measure(metric="accuracy"),
         secondary=(Measure(metric="balanced-accuracy"), Measure(metric="macro-f1")),
         secrecy="sealed" if sealed else "open",
     )
-    public, hidden = _tables(labels, parts, name, sealed)
+    public, hidden = node_tables(pa.array(labels.astype(np.int16)), parts, name, sealed)
     return TaskTables(task, public, hidden)
 
 
-def _split(shares: tuple[float, float], grouping: Homologs | Hemispheres | None) -> Split:
-    """How the parts were drawn."""
-    train, valid = shares
-    parameters: dict[str, Any] = {"train": train, "valid": valid}
-    if grouping is None:
-        return Split(scheme="random", parameters=parameters)
-    if isinstance(grouping, Hemispheres):
-        parameters = {"train": round(train / (train + valid), 6)}
-    return Split(scheme="grouped", parameters=parameters | grouping.parameters)
+def count_nodes(parts: list[Parts]) -> tuple[PartCounts, ...]:
+    """The number of nodes of each part, by split."""
+    return tuple(PartCounts(**{part: len(node) for part, node in p.items()}) for p in parts)
 
 
-def _draw_parts(
-    labels: NDArray[np.int64],
-    shares: tuple[float, float],
-    split: int,
-    randomness: Randomness,
-    grouping: Homologs | Hemispheres | None,
-    *,
-    pooled: bool,
-) -> Parts:
-    train, valid = shares
-    groups = grouping.of_nodes() if isinstance(grouping, Homologs) else np.arange(len(labels))
-    stream = randomness.stream("node-pool") if pooled else randomness.stream("node-parts", split)
-    if isinstance(grouping, Hemispheres):
-        test = np.flatnonzero((labels >= 0) & (grouping.side == grouping.held_out))
-        rest = np.where(grouping.side == grouping.train, labels, -1)
-        quantile = _quantile_in_class(rest, groups, stream) * (train + valid)
-    else:
-        quantile = _quantile_in_class(labels, groups, stream)
-        test = np.flatnonzero(quantile >= train + valid)
-        rest = np.where(quantile < train + valid, labels, -1)
-    if pooled:
-        draw = randomness.stream("node-parts", split)
-        test = np.sort(draw.permutation(test)[: int(POOL_SHARE * len(test))])
-        quantile = _quantile_in_class(rest, groups, draw) * (train + valid)
-    is_train = (rest >= 0) & (quantile < train)
-    return {
-        "train": np.flatnonzero(is_train),
-        "valid": np.flatnonzero((rest >= 0) & ~is_train),
-        "test": test,
-    }
+def _check_labels(labels: NDArray[np.int64], name: str) -> None:
+    if len(np.unique(labels[labels >= 0])) < 2:
+        raise InputError(f"task {name}: fewer than two classes occur among the labels")
 
 
-def _quantile_in_class(
-    labels: NDArray[np.int64], groups: NDArray[np.int64], rng: np.random.Generator
-) -> NDArray[np.float64]:
-    """The place of each labelled node's group in a random order of its class, in (0, 1).
-
-    A group is of the class of its first labelled node; -1 stands for an unlabelled node.
-    """
-    labelled = np.flatnonzero(labels >= 0)
-    _, first = np.unique(groups[labelled], return_index=True)
-    of_group = np.full(len(labels), -1)
-    of_group[groups[labelled[first]]] = labels[labelled[first]]
-    order = np.lexsort((rng.permutation(len(labels)), of_group))
-    in_order = of_group[order]
-    start = np.searchsorted(in_order, in_order, "left")
-    size = np.searchsorted(in_order, in_order, "right") - start
-    quantile = np.empty(len(labels))
-    quantile[order] = (np.arange(len(labels)) - start + 0.5) / size
-    return np.where(labels >= 0, quantile[groups], -1.0)
-
-
-def _tables(
-    labels: NDArray[np.int64], parts: list[Parts], name: str, sealed: bool
+def node_tables(
+    labels: pa.Array, parts: list[Parts], name: str, sealed: bool
 ) -> tuple[dict[str, pa.Table], dict[str, pa.Table]]:
+    """The public tables of a node task, and the sealed ones; `labels` are those of all n nodes."""
     public: dict[str, pa.Table] = {}
     hidden: dict[str, pa.Table] = {}
     for split, nodes in enumerate(parts):
@@ -163,5 +123,5 @@ def _tables(
     return public, hidden
 
 
-def _labelled(column: str, nodes: NDArray[np.int64], labels: NDArray[np.int64]) -> pa.Table:
-    return pa.table({column: nodes.astype(np.int32), "label": labels[nodes].astype(np.int16)})
+def _labelled(column: str, nodes: NDArray[np.int64], labels: pa.Array) -> pa.Table:
+    return pa.table({column: nodes.astype(np.int32), "label": labels.take(pa.array(nodes))})

@@ -2,8 +2,8 @@
 
 A Parquet table with the columns `seed`, `part` (`valid` or `test`), `item`, then `score` for a
 link task, `pred` (a value) for an edge-regression task, or for a node task `pred` (a class index)
-or one column a class (`class_0`, `class_1`, ...). For every seed, every item of both parts stands
-exactly once.
+or one column a class (`class_0`, `class_1`, ...), which a multi-label task must have. For every
+seed, every item of both parts stands exactly once.
 """
 
 from dataclasses import dataclass
@@ -34,7 +34,9 @@ def value_columns(task: Task, names: list[str]) -> list[str]:
         return ["score"]
     if task.type == "edge-regression":
         return ["pred"]
-    return ["pred"] if "pred" in names else [f"class_{i}" for i in range(len(task.classes))]
+    if task.type == "node" and "pred" in names:
+        return ["pred"]
+    return [f"class_{i}" for i in range(len(task.classes))]
 
 
 def read_predictions(
@@ -44,8 +46,8 @@ def read_predictions(
 
     `items[split, part]` are the item ids in ascending order; seed s uses split s modulo the
     number of splits. Raises `InputError` that names the first offender. The returned values are
-    scores for a link task, values for an edge-regression task and class indices for a node task,
-    in the order of the items.
+    scores for a link task, values for an edge-regression task, class indices for a node task and
+    (I, C) scores for a multi-label task, in the order of the items.
     """
     columns = value_columns(task, table.column_names)
     _check_columns(table, ["seed", "part", "item", *columns])
@@ -147,6 +149,8 @@ def _reduce(
 ) -> NDArray[Any]:
     if task.type in ("link", "edge-regression"):
         return np.asarray(values[:, 0])
+    if task.type == "node-multilabel":
+        return values
     if columns != ["pred"]:
         return np.asarray(values.argmax(axis=1))
     bad = (values[:, 0] < 0) | (values[:, 0] >= len(task.classes))

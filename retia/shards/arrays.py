@@ -1,5 +1,6 @@
 """The numpy form of a version's tables: what the PyG and the OGB hand-over are made from."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,6 +51,22 @@ def column_array(column: pa.ChunkedArray) -> NDArray[Any]:
     return flat.reshape(len(column), -1) if is_list else flat
 
 
+def label_lists(labels: NDArray[np.bool_]) -> pa.Array:
+    """(rows, C) of a multi-label task as lists of int16: the classes of each row, ascending."""
+    ends = np.cumsum(labels.sum(axis=1), dtype=np.int64)
+    starts = np.concatenate([[0], ends]).astype(np.int32)
+    return pa.ListArray.from_arrays(starts, np.nonzero(labels)[1].astype(np.int16))
+
+
+def label_matrix(table: pa.Table, num_classes: int) -> NDArray[np.bool_]:
+    """The `label` column of a multi-label task, (rows, C); the inverse of `label_lists`."""
+    lists = table["label"].combine_chunks()
+    labels = np.zeros((len(lists), num_classes), dtype=bool)
+    rows = np.repeat(np.arange(len(lists)), np.diff(lists.offsets.to_numpy()))
+    labels[rows, lists.flatten().to_numpy()] = True
+    return labels
+
+
 def pairs(table: pa.Table) -> Ints:
     """The `src` and `dst` columns, (2, rows)."""
     return np.stack([integers(table, "src"), integers(table, "dst")])
@@ -97,14 +114,29 @@ def edge_arrays(version: Version, relation: str) -> tuple[Ints, Floats | None]:
 def node_labels(version: Version, task: Task) -> Ints:
     """The public labels of a node task, (num_nodes,); -1 where a label is hidden or absent."""
     labels = np.full(version.manifest.num_nodes, -1)
+    for nodes, table in _public_labels(version, task):
+        labels[nodes] = integers(table, "label")
+    return labels
+
+
+def node_label_sets(version: Version, task: Task) -> Floats:
+    """The public labels of a multi-label task, (num_nodes, C): 1, 0, or NaN for none."""
+    classes = len(task.classes)
+    labels = np.full((version.manifest.num_nodes, classes), np.nan, dtype=np.float32)
+    for nodes, table in _public_labels(version, task):
+        labels[nodes] = label_matrix(table, classes)
+    return labels
+
+
+def _public_labels(version: Version, task: Task) -> Iterator[tuple[Ints, pa.Table]]:
+    """The nodes of each public table that has their labels, and the table."""
     parts: tuple[Part, ...] = ("valid", "test") if task.secrecy == "open" else ("valid",)
     for split in range(task.num_splits):
         train = version.task_table(task.name, split, "train")
-        labels[integers(train, "node")] = integers(train, "label")
+        yield integers(train, "node"), train
         for part in parts:
             answers = version.answers(task.name, split, part)
-            labels[integers(answers, "item")] = integers(answers, "label")
-    return labels
+            yield integers(answers, "item"), answers
 
 
 def pair_items(version: Version, task: str, split: int, part: Part) -> PairItems:

@@ -170,7 +170,8 @@ class Task(Model):
             raise ValueError(f"link task {self.name} needs a relation and candidate sets")
         if self.type == "edge-regression" and (self.relation is None or self.label is None):
             raise ValueError(f"edge-regression task {self.name} needs a relation and its label")
-        if self.type == "node" and (self.label is None or len(self.classes) < 2):
+        of_nodes = self.type in ("node", "node-multilabel")
+        if of_nodes and (self.label is None or len(self.classes) < 2):
             raise ValueError(f"node task {self.name} needs a label and at least two classes")
         return self
 
