@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from retia.datasets.assemble import Built, Step, write_dataset
-from retia.datasets.text.encoders import check_spec
+from retia.datasets.text.encoders.encode import check_spec
 from retia.datasets.text.inputs import Raw, TextSource
 from retia.datasets.text.options import TextOptions, check_options
 from retia.datasets.text.siblings import MAKERS, Job, siblings_of

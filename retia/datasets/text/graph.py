@@ -116,15 +116,12 @@ class TextGraph:
 
     def joined_text(self, columns: Iterable[str] | None = None) -> Texts:
         """(n,) the texts of these columns, of all by default, those that are there, by a blank."""
-        names = list(self.texts) if columns is None else list(columns)
-        if not names:
-            return np.full(self.num_nodes, MISSING, dtype=object)
-        parts = [pa.array(self.texts[name], pa.large_string()) for name in names]
-        parts = [pc.if_else(pc.equal(part, MISSING), None, part) for part in parts]
-        joined = pc.binary_join_element_wise(
-            *parts, pa.scalar(" ", pa.large_string()), null_handling="skip"
-        )
-        return as_texts(joined.to_numpy(zero_copy_only=False))
+        joined = np.full(self.num_nodes, MISSING, dtype=object)
+        for name in self.texts if columns is None else columns:
+            text = self.texts[name]
+            both = (joined != MISSING) & (text != MISSING)
+            joined = joined + np.where(both, " ", MISSING).astype(object) + text
+        return joined
 
     def group_names(self, name: str) -> Texts:
         """(n,) the group of each node; raises `NotFoundError` for an unknown column."""

@@ -13,7 +13,7 @@ from retia.datasets.text.readers.cane import cane_files, read_cane
 from retia.datasets.text.readers.cstag import read_cstag
 from retia.datasets.text.readers.tables import EdgeMapping, NodeMapping, read_tables
 from retia.datasets.text.readers.tegdb import read_tegdb, tegdb_files
-from retia.datasets.text.readers.wn18rr import wn18rr_files, read_wn18rr
+from retia.datasets.text.readers.wn18rr import read_wn18rr, wn18rr_files
 from retia.shards.errors import InputError
 from retia.shards.manifest import Source
 

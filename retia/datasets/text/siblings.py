@@ -92,9 +92,7 @@ def node_dataset(job: Job) -> Dataset:
     """The whole graph; the labels of nodes are asked for."""
     randomness, graph = _ordered(job, "node")
     tasks = tuple(_node_task(job, graph, name, randomness) for name in _usable(graph))
-    return _dataset(
-        job, "node", graph, about="The whole graph is visible.", tasks=tasks, drawn={}
-    )
+    return _dataset(job, "node", graph, about="The whole graph is visible.", tasks=tasks, drawn={})
 
 
 MAKERS: dict[Sibling, Callable[[Job], Dataset]] = {"link": link_dataset, "node": node_dataset}
@@ -195,7 +193,8 @@ def _node_task(job: Job, graph: TextGraph, name: str, randomness: Randomness) ->
         text = f"{about} Classes that fewer than {MIN_CLASS} nodes have are left out."
         return make_multilabel_task(labels.values, labels.known, description=text, **shared)
     text = f"Nodes without one, or of one that fewer than {MIN_CLASS} have, are in no part."
-    return make_node_task(labels.values, description=f"{about} {text}", **shared)
+    single = labels.values.astype(np.int64)
+    return make_node_task(single, description=f"{about} {text}", **shared)
 
 
 def _grouping(job: Job, graph: TextGraph) -> NodeGroups | None:
@@ -220,9 +219,19 @@ def _encodings(job: Job, graph: TextGraph, randomness: Randomness) -> Vectors:
     if not graph.texts:
         raise InputError(f"{job.options.name} has no text to encode; leave --encoding out")
     if randomness.key not in job.encoded:
-        texts, what = graph.joined_text(), " and ".join(column_name(name) for name in graph.texts)
+        texts, what = (
+            graph.joined_text().tolist(),
+            " and ".join(column_name(name) for name in graph.texts),
+        )
         made: list[Encoded] = [
-            encode(texts, spec, what=what, fit_on=None, randomness=randomness, workers=job.options.workers)
+            encode(
+                texts,
+                spec,
+                what=what,
+                fit_on=None,
+                randomness=randomness,
+                workers=job.options.workers,
+            )
             for spec in job.options.encodings
         ]
         job.encoded[randomness.key] = tuple((one.card, one.values) for one in made)

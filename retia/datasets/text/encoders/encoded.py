@@ -13,6 +13,7 @@ from retia.shards.manifest import Encoding
 
 NOTHING = "nothing"
 THESE_TEXTS = "these texts"
+FAINT = 1e-6
 
 Floats = NDArray[np.floating]
 
@@ -81,6 +82,6 @@ def _is_text(text: object) -> bool:
 
 
 def unit_rows(values: Floats) -> Floats:
-    """The rows at length 1; a row of zeros stays."""
+    """The rows at length 1; one shorter than `FAINT`, which is rounding alone, becomes zeros."""
     norms = np.linalg.norm(values, axis=1, keepdims=True)
-    return values / np.where(norms > 0, norms, 1)
+    return np.where(norms > FAINT, values / np.maximum(norms, FAINT), 0)

@@ -51,10 +51,13 @@ def sentence(
     Raises `MissingExtraError` without the library, `NotFoundError` for a model that is not there,
     and `InputError` for one that cannot be used.
     """
+    if not any(texts):
+        raise InputError(f"{spec}: all texts are empty")
     library = _library(allow_download)
     model = find_model(spec.removeprefix("st:"), allow_download)
     transformer = _load(library, model)
     length = transformer.max_seq_length
+    length = length if isinstance(length, int) else None  # some models read texts of any length
     said = {"sentence-transformers": model.name, "revision": model.revision, "length": length}
     place = f"{model.card_name}-{sha256_bytes(canonical_json(said))[:16]}"
     folder = (cache or default_cache()) / "encodings" / place
@@ -151,8 +154,9 @@ def _load(library: ModuleType, model: Model) -> Any:
 
 def _pooling(transformer: Any) -> str | None:
     """How the vectors of words become that of a text, where the model says it."""
-    modes = (getattr(module, "get_pooling_mode_str", None) for module in transformer)
-    return next((mode() for mode in modes if mode), None)
+    modes = (getattr(module, "pooling_mode", None) for module in transformer)
+    mode = next(filter(None, modes), None)
+    return mode if mode is None or isinstance(mode, str) else "+".join(mode)
 
 
 def _encode(transformer: Any, texts: Sequence[str], folder: Path) -> Vectors32:

@@ -46,7 +46,7 @@ class TfidfSvd:
         return sha256_bytes(canonical_json(self.vectorizer.get_feature_names_out().tolist()))
 
     def project(self, weights: csr_matrix, workers: int = 1) -> Floats:
-        """The vectors (n, D) float32 of weights (n, K): rows of length 1, or zeros without words."""
+        """The vectors (n, D) float32 of weights (n, K): rows of length 1 or of zeros."""
         matrix = np.ascontiguousarray(self.components.T)
 
         def block(first: int) -> Floats:

@@ -1,0 +1,254 @@
+"""The verbs of `retia build` that make datasets of text-attributed graphs."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from retia.cli.build_options import AsJson, Out, Seed, VersionNumber, Workers, run_build
+from retia.cli.output import console
+from retia.shards.store import default_store
+
+if TYPE_CHECKING:
+    from retia.datasets.text.inputs import TextSource
+    from retia.datasets.text.options import TextOptions
+
+Sibling = Literal["link", "node"]
+
+Only = Annotated[Sibling | None, typer.Option(help="Build this sibling alone.")]
+Sealed = Annotated[
+    Sibling | None,
+    typer.Option(help="Keep this sibling's test answers secret: they stay in sealed/."),
+]
+Encodings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--encoding",
+        help="Add an encoding of the texts: tfidf-svd-D, hashing-D or st:NAME_OR_PATH. Repeatable.",
+    ),
+]
+License = Annotated[str | None, typer.Option("--license", help="SPDX licence of the files.")]
+Ask = Annotated[str | None, typer.Option(help="NAME-link: the relation whose edges are hidden.")]
+Folder = Annotated[Path, typer.Option("--dir", help="Folder that holds the source's files.")]
+
+
+def register(build: typer.Typer) -> None:
+    """Add the verbs of this module."""
+    build.command("text")(build_text)
+    build.command("airports")(build_airports)
+    build.command("cane-cora")(build_cane_cora)
+    build.command("wn18rr")(build_wn18rr)
+
+
+def _column(text: str, *names: str) -> Any:
+    """An option that names a column of the user's tables."""
+    panel = "Columns, and what they are called by default"
+    return typer.Option(*names, help=text, rich_help_panel=panel)
+
+
+def build_text(
+    name: Annotated[str, typer.Option(help="Makes NAME-link and NAME-node.")],
+    nodes: Annotated[Path | None, typer.Option(help="A table of nodes: CSV, TSV, Parquet.")] = None,
+    edges: Annotated[
+        Path | None, typer.Option(help="With --nodes: a table of edges: CSV, TSV, Parquet.")
+    ] = None,
+    cstag: Annotated[Path | None, typer.Option(help="A CSV of CS-TAG.")] = None,
+    tegdb: Annotated[
+        Path | None,
+        typer.Option(help="A folder of TEG-DB's fields as .npy, .parquet or .csv, no pickle."),
+    ] = None,
+    cane: Annotated[
+        Path | None, typer.Option(help="A folder of CANE: data.txt, graph.txt, group.txt.")
+    ] = None,
+    out: Out = None,
+    seed: Seed = None,
+    sealed: Sealed = None,
+    only: Only = None,
+    workers: Workers = 1,
+    version: VersionNumber = "1.0.0",
+    encoding: Encodings = None,
+    split: Annotated[
+        Literal["random", "grouped"],
+        typer.Option(help="NAME-node: draw nodes one by one, or by whole groups of --group."),
+    ] = "random",
+    ask: Ask = None,
+    license_: License = None,
+    id_: Annotated[str | None, _column("Of --nodes: the id; id.", "--id")] = None,
+    text: Annotated[
+        str | None, _column("Of --nodes: texts, joined by commas; text. '' for none.")
+    ] = None,
+    label: Annotated[
+        str | None, _column("Of --nodes: labels of one class each, joined by commas; none.")
+    ] = None,
+    multilabel: Annotated[
+        str | None,
+        _column("Of --nodes: lists of classes, in a CSV joined by semicolons; none."),
+    ] = None,
+    group: Annotated[
+        str | None, _column("Of --nodes: what stays in one part with --split grouped; none.")
+    ] = None,
+    src: Annotated[str | None, _column("Of --edges: the source's id; src.")] = None,
+    dst: Annotated[str | None, _column("Of --edges: the target's id; dst.")] = None,
+    relation: Annotated[str | None, _column("Of --edges: the kind of edge; none.")] = None,
+    edge_text: Annotated[str | None, _column("Of --edges: the text of the edge; none.")] = None,
+    undirected: Annotated[
+        bool, typer.Option("--undirected", help="Of --edges: they have no direction.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """A graph with texts of your own: tables, or the layouts of CS-TAG, TEG-DB and CANE."""
+    from retia.datasets.text import inputs
+    from retia.datasets.text.options import TextOptions
+    from retia.datasets.text.readers.tables import EdgeMapping, NodeMapping
+
+    node_mapping = NodeMapping(
+        id=id_ or NodeMapping.id,
+        texts=NodeMapping.texts if text is None else _names("--text", text),
+        labels=_names("--label", label),
+        multilabels=_names("--multilabel", multilabel),
+        groups=_names("--group", group),
+    )
+    edge_mapping = EdgeMapping(
+        src=src or EdgeMapping.src,
+        dst=dst or EdgeMapping.dst,
+        relation=relation,
+        text=edge_text,
+        directed=not undirected,
+    )
+    source = inputs.choose(
+        inputs.Given(nodes, edges, cstag, tegdb, cane, node_mapping, edge_mapping)
+    )
+    options = TextOptions(
+        name=name,
+        version=version,
+        seed=seed,
+        sealed=sealed,
+        only=only,
+        workers=workers,
+        split=split,
+        group=group,
+        encodings=tuple(encoding or ()),
+        ask=ask,
+        license=license_,
+    )
+    _build(source, options, out, as_json)
+    if sealed and not only:
+        other = "node" if sealed == "link" else "link"
+        console.print(
+            f"{name}-{other} shows the answers of {name}-{sealed}: a server that holds one will "
+            "refuse the other.",
+            soft_wrap=True,
+        )
+
+
+def build_airports(
+    country: Annotated[
+        Literal["usa", "brazil", "europe"], typer.Argument(help="usa, brazil or europe.")
+    ],
+    folder: Folder,
+    out: Out = None,
+    seed: Seed = None,
+    only: Only = None,
+    workers: Workers = 1,
+    version: VersionNumber = "1.0.0",
+    license_: License = None,
+    as_json: AsJson = False,
+) -> None:
+    """Airports and flights, a graph without text: COUNTRY-airports-link, -node.
+
+    The folder holds COUNTRY-airports.edgelist and labels-COUNTRY-airports.txt of struc2vec.
+    """
+    from retia.datasets.text import inputs
+    from retia.datasets.text.options import TextOptions
+
+    options = TextOptions(
+        name=f"{country}-airports",
+        version=version,
+        seed=seed,
+        only=only,
+        workers=workers,
+        license=license_,
+    )
+    _build(inputs.airports(folder, country), options, out, as_json)
+
+
+def build_cane_cora(
+    folder: Folder,
+    out: Out = None,
+    seed: Seed = None,
+    only: Only = None,
+    workers: Workers = 1,
+    version: VersionNumber = "1.0.0",
+    encoding: Encodings = None,
+    license_: License = None,
+    as_json: AsJson = False,
+) -> None:
+    """Papers with abstracts (CANE's Cora): cane-cora-link, -node.
+
+    The folder holds data.txt, graph.txt and group.txt of CANE's datasets/cora.
+    """
+    from retia.datasets.text import inputs
+    from retia.datasets.text.options import TextOptions
+
+    options = TextOptions(
+        name="cane-cora",
+        version=version,
+        seed=seed,
+        only=only,
+        workers=workers,
+        encodings=tuple(encoding or ()),
+        license=license_,
+    )
+    _build(inputs.cane_cora(folder), options, out, as_json)
+
+
+def build_wn18rr(
+    folder: Folder,
+    out: Out = None,
+    seed: Seed = None,
+    workers: Workers = 1,
+    version: VersionNumber = "1.0.0",
+    encoding: Encodings = None,
+    ask: Ask = None,
+    license_: License = None,
+    as_json: AsJson = False,
+) -> None:
+    """Synsets of WordNet with glosses and eleven relations: wn18rr-link; hypernyms are hidden.
+
+    The folder holds entity2text.txt, train.txt, valid.txt and test.txt.
+    """
+    from retia.datasets.text import inputs
+    from retia.datasets.text.options import TextOptions
+
+    options = TextOptions(
+        name="wn18rr",
+        version=version,
+        seed=seed,
+        workers=workers,
+        encodings=tuple(encoding or ()),
+        ask=ask,
+        license=license_,
+    )
+    _build(inputs.wn18rr(folder), options, out, as_json)
+
+
+def _names(option: str, text: str | None) -> tuple[str, ...]:
+    """Names of columns joined by commas; none for nothing."""
+    from retia.shards.errors import InputError
+
+    if not text:
+        return ()
+    names = tuple(name.strip() for name in text.split(","))
+    if "" in names or len(set(names)) < len(names):
+        raise InputError(f"{option} '{text}': give names of columns joined by commas, each once")
+    return names
+
+
+def _build(source: "TextSource", options: "TextOptions", out: Path | None, as_json: bool) -> None:
+    from retia.datasets.text import build
+
+    run_build(
+        lambda step: build.build_text(source, options, out or default_store(), step),
+        build.count_steps(options),
+        as_json,
+    )
