@@ -6,9 +6,9 @@ from typing import Annotated, Literal
 import typer
 
 from retia.cli.build_options import AsJson, Out, Seed, VersionNumber, Workers, run_build
+from retia.cli.build_text import Only
 from retia.shards.store import default_store
 
-Sibling = Literal["link", "node"]
 SplitBy = Literal["random", "source", "maintainer"]
 ENCODING = "tfidf-svd-128"
 
@@ -41,7 +41,7 @@ def build_debian(
     ] = False,
     out: Out = None,
     seed: Seed = None,
-    only: Annotated[Sibling | None, typer.Option(help="Build this sibling alone.")] = None,
+    only: Only = None,
     workers: Workers = 1,
     version: VersionNumber = "1.0.0",
     split: Annotated[

@@ -73,13 +73,14 @@ class ListFile:
         )
 
 
-def find_list(arch: str | None = None, folder: Path = APT_LISTS) -> Path:
+def find_list(arch: str | None = None, folder: Path | None = None) -> Path:
     """The list of Debian's own packages that apt keeps: `main` of one suite, one architecture.
 
-    Updates, security, backports and other makers' archives are left out; of several suites it is
-    the one whose release has the latest date. Raises `InputError` where there is none, or where
-    there are several architectures and none is named.
+    `folder` is where apt keeps them. Updates, security, backports and other makers' archives are
+    left out; of several suites it is the one whose release has the latest date. Raises `InputError`
+    where there is none, or where there are several architectures and none is named.
     """
+    folder = folder or APT_LISTS
     found = []
     for path in sorted(folder.glob("*_Packages*")) if folder.is_dir() else ():
         match = NAME.fullmatch(path.name)

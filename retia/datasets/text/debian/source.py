@@ -71,5 +71,5 @@ def _of(lists: list[ListFile]) -> str:
     if len(known) != 1:
         return ""
     release = dict(known.pop())
-    words = (release.get("codename"), release.get("version"), release.get("date", "")[:10])
-    return f" ({', '.join(word for word in words if word)})"
+    name = " ".join(filter(None, (release.get("codename"), release.get("version"))))
+    return f" ({', '.join(filter(None, (name, release.get('date', '')[:10])))})"
