@@ -24,6 +24,7 @@ GROUPS = {
         "export",
         "motifs",
         "query",
+        "describe",
     ],
     "Benchmarks": ["run", "models", "metrics"],
     "Server": ["login", "submit", "publish", "serve", "worker", "admin"],

@@ -29,6 +29,12 @@ Encodings = Annotated[
 ]
 License = Annotated[str | None, typer.Option("--license", help="SPDX licence of the files.")]
 Ask = Annotated[str | None, typer.Option(help="NAME-link: the relation whose edges are hidden.")]
+Shots = Annotated[
+    int | None,
+    typer.Option(
+        min=1, help="NAME-node: add tasks with this many nodes of each class to learn from."
+    ),
+]
 Folder = Annotated[Path, typer.Option("--dir", help="Folder that holds the source's files.")]
 
 
@@ -72,6 +78,7 @@ def build_text(
         typer.Option(help="NAME-node: draw nodes one by one, or by whole groups of --group."),
     ] = "random",
     ask: Ask = None,
+    shots: Shots = None,
     license_: License = None,
     id_: Annotated[str | None, _column("Of --nodes: the id; id.", "--id")] = None,
     text: Annotated[
@@ -129,6 +136,7 @@ def build_text(
         group=group,
         encodings=tuple(encoding or ()),
         ask=ask,
+        shots=shots,
         license=license_,
     )
     _build(source, options, out, as_json)
@@ -151,6 +159,7 @@ def build_airports(
     only: Only = None,
     workers: Workers = 1,
     version: VersionNumber = "1.0.0",
+    shots: Shots = None,
     license_: License = None,
     as_json: AsJson = False,
 ) -> None:
@@ -167,6 +176,7 @@ def build_airports(
         seed=seed,
         only=only,
         workers=workers,
+        shots=shots,
         license=license_,
     )
     _build(inputs.airports(folder, country), options, out, as_json)
@@ -180,6 +190,7 @@ def build_cane_cora(
     workers: Workers = 1,
     version: VersionNumber = "1.0.0",
     encoding: Encodings = None,
+    shots: Shots = None,
     license_: License = None,
     as_json: AsJson = False,
 ) -> None:
@@ -197,6 +208,7 @@ def build_cane_cora(
         only=only,
         workers=workers,
         encodings=tuple(encoding or ()),
+        shots=shots,
         license=license_,
     )
     _build(inputs.cane_cora(folder), options, out, as_json)

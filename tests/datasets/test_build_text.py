@@ -22,7 +22,22 @@ from retia.shards.version import Version
 Command = Callable[..., int]
 Pair = tuple[int, int]
 
-WORDS = np.array("graph node edge walk tree path cycle text word page link list".split())
+WORDS = np.array(
+    [
+        "graph",
+        "node",
+        "edge",
+        "walk",
+        "tree",
+        "path",
+        "cycle",
+        "text",
+        "word",
+        "page",
+        "link",
+        "list",
+    ]
+)
 
 
 def build(source: object, out: Path, **changes: object) -> dict[str, Version]:
@@ -230,6 +245,18 @@ def test_the_relation_that_is_asked_for_can_be_named(source: UserFiles, tmp_path
         build(source, tmp_path, ask="likes")
 
 
+def test_few_shots_are_as_many_of_each_class(source: UserFiles, tmp_path: Path) -> None:
+    version = build(source, tmp_path, only="node", shots=7)["node"]
+    task = version.manifest.task("topic-7-shot")
+    assert task.num_splits == 10
+    for split in range(10):
+        train = version.task_table(task.name, split, "train")["label"].to_numpy()
+        assert np.bincount(train).tolist() == [7, 7, 7]
+    assert failed(version) == []
+    with pytest.raises(InputError, match="200 shots need at least 401"):
+        build(source, tmp_path, only="node", shots=200)
+
+
 def test_rare_classes_are_left_out(source: UserFiles, tmp_path: Path) -> None:
     class Rare(UserFiles):
         def read(self, license_: str | None = None) -> Raw:
@@ -296,6 +323,10 @@ BAD = {
         "--split grouped and --group COLUMN go together",
     ),
     "a seed": (("TABLES", "--sealed", "node", "--seed", "1"), "do not go together"),
+    "shots of sealed nodes": (
+        ("TABLES", "--sealed", "node", "--shots", "5"),
+        "--shots and --sealed node do not go together",
+    ),
     "a pickle": (("--cstag", "graph.pt"), "a pickle can run code"),
     "one encoder twice": (
         ("TABLES", "--encoding", "hashing-8", "--encoding", "hashing-8"),

@@ -18,7 +18,8 @@ class TextOptions:
 
     `encodings` are the specs of encoders. With the split `grouped` the nodes that are alike in the
     column `group` stay in one part of a task of nodes. `ask` is the relation of which edges are
-    hidden, the largest by default.
+    hidden, the largest by default. With `shots` each label of one class has a second task, with as
+    many nodes of each class to learn from.
     """
 
     name: str
@@ -31,6 +32,7 @@ class TextOptions:
     group: str | None = None
     encodings: tuple[str, ...] = ()
     ask: str | None = None
+    shots: int | None = None
     license: str | None = None
 
 
@@ -52,5 +54,10 @@ def check_options(options: TextOptions, known_to_all: str | None) -> None:
         raise InputError(f"--sealed {options.sealed} seals nothing with --only {options.only}")
     if (options.split == "grouped") != (options.group is not None):
         raise InputError("--split grouped and --group COLUMN go together")
+    if options.shots is not None and options.sealed == "node":
+        raise InputError(
+            "--shots and --sealed node do not go together: the few shots of one split are asked "
+            "for in others, so they are open; leave one of them out"
+        )
     if len(set(options.encodings)) < len(options.encodings):
         raise InputError("--encoding: an encoder is named twice")

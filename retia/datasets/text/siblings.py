@@ -25,7 +25,7 @@ from retia.datasets.text.options import SIBLINGS, Sibling, TextOptions
 from retia.protocol.groups import Grouping, NodeGroups, hide_by_pair
 from retia.protocol.link_task import TaskTables, hide_edges, make_link_task
 from retia.protocol.multilabel_task import make_multilabel_task
-from retia.protocol.node_task import make_node_task
+from retia.protocol.node_task import make_few_shot_task, make_node_task
 from retia.protocol.pairs import LinkGraph
 from retia.protocol.randomness import Randomness
 from retia.shards.errors import InputError
@@ -91,8 +91,13 @@ def link_dataset(job: Job) -> Dataset:
 def node_dataset(job: Job) -> Dataset:
     """The whole graph; the labels of nodes are asked for."""
     randomness, graph = _ordered(job, "node")
-    tasks = tuple(_node_task(job, graph, name, randomness) for name in _usable(graph))
-    return _dataset(job, "node", graph, about="The whole graph is visible.", tasks=tasks, drawn={})
+    usable = _usable(graph)
+    tasks = [_node_task(job, graph, name, labels, randomness) for name, labels in usable.items()]
+    if job.options.shots is not None:
+        single = {name: labels for name, labels in usable.items() if not labels.multi}
+        tasks += [_few_shots(job, name, labels, randomness) for name, labels in single.items()]
+    about = "The whole graph is visible."
+    return _dataset(job, "node", graph, about=about, tasks=tuple(tasks), drawn={})
 
 
 MAKERS: dict[Sibling, Callable[[Job], Dataset]] = {"link": link_dataset, "node": node_dataset}
@@ -178,23 +183,44 @@ def _common(labels: Labels) -> Labels:
     return Labels(classes, number[labels.values])
 
 
-def _node_task(job: Job, graph: TextGraph, name: str, randomness: Randomness) -> TaskTables:
-    labels = _usable(graph)[name]
-    about = job.raw.about_labels.get(name, f"Tell the {name} of a node.")
+def _node_task(
+    job: Job, graph: TextGraph, name: str, labels: Labels, randomness: Randomness
+) -> TaskTables:
     shared: dict[str, Any] = {
         "name": task_name(name),
         "label": column_name(name),
         "classes": labels.classes,
+        "description": _asked_for(job, name, labels),
         "randomness": randomness,
         "sealed": job.options.sealed == "node",
         "grouping": _grouping(job, graph),
     }
     if labels.multi:
-        text = f"{about} Classes that fewer than {MIN_CLASS} nodes have are left out."
-        return make_multilabel_task(labels.values, labels.known, description=text, **shared)
-    text = f"Nodes without one, or of one that fewer than {MIN_CLASS} have, are in no part."
-    single = labels.values.astype(np.int64)
-    return make_node_task(single, description=f"{about} {text}", **shared)
+        return make_multilabel_task(labels.values.astype(bool), labels.known, **shared)
+    return make_node_task(labels.values.astype(np.int64), **shared)
+
+
+def _few_shots(job: Job, name: str, labels: Labels, randomness: Randomness) -> TaskTables:
+    shots = job.options.shots
+    assert shots is not None
+    return make_few_shot_task(
+        labels.values.astype(np.int64),
+        shots=shots,
+        name=f"{task_name(name)}-{shots}-shot",
+        label=column_name(name),
+        classes=labels.classes,
+        description=f"{_asked_for(job, name, labels)} There are {shots} nodes of each class to "
+        "learn from.",
+        randomness=randomness,
+    )
+
+
+def _asked_for(job: Job, name: str, labels: Labels) -> str:
+    about = job.raw.about_labels.get(name, f"Tell the {name} of a node.")
+    if labels.multi:
+        return f"{about} Classes that fewer than {MIN_CLASS} nodes have are left out."
+    rest = f"Nodes without one, or of one that fewer than {MIN_CLASS} have, are in no part."
+    return f"{about} {rest}"
 
 
 def _grouping(job: Job, graph: TextGraph) -> NodeGroups | None:
@@ -276,5 +302,10 @@ def _parameters(job: Job) -> dict[str, Any]:
     """What a rebuild needs, and what reading left out; a secret is not among it."""
     options = job.options
     seed = {"sealed": options.sealed} if options.sealed else {"seed": options.seed or 0}
-    split = {"split": options.split, "group": options.group, "encodings": list(options.encodings)}
+    split: dict[str, Any] = {
+        "split": options.split,
+        "group": options.group,
+        "encodings": list(options.encodings),
+    }
+    split |= {"shots": options.shots} if options.shots is not None else {}
     return job.raw.parameters | seed | split | {"report": dict(job.raw.graph.report)}
