@@ -7,6 +7,7 @@ from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from retia.datasets.text.debian.control import parse_control
 from retia.datasets.text.debian.lists import APT_LISTS, find_list, find_release, read_list
 from retia.datasets.text.debian.packages import Rare, read_packages
-from retia.datasets.text.debian.relations import FIELDS
+from retia.datasets.text.debian.relations import FIELDS, parse_relation, resolve
 from retia.datasets.text.debian.versions import version_key
 from retia.datasets.text.graph import TextGraph
 from retia.shards.errors import InputError, IntegrityError
@@ -275,6 +276,38 @@ def test_control_files_are_read_as_line_by_line(stanzas: list[list[tuple[str, st
         values = [dict(stanza).get(field) for stanza in stanzas]
         wanted = [None if value is None else value.strip() for value in values]
         assert parsed.columns[field].to_pylist() == wanted
+
+
+NAMES = ("a", "bb", "c+", "d.1")
+REFERENCE = st.builds(
+    "{}{}{}{}".format,
+    st.sampled_from([*NAMES, "virtual", "nowhere"]),
+    st.sampled_from(["", ":any", ":native"]),
+    st.sampled_from(["", " ", "\n "]),
+    st.sampled_from(["", "(>= 1:2~3-4)", "(= 1) [amd64 !i386]", "<!nocheck> <cross>"]),
+)
+
+
+@settings(max_examples=50)
+@given(st.lists(st.lists(st.lists(REFERENCE, min_size=1, max_size=3), max_size=3), min_size=4))
+def test_relations_are_read_as_clause_by_clause(packages: list[list[list[str]]]) -> None:
+    values = [", ".join(" | ".join(clause) for clause in clauses) for clauses in packages[:4]]
+    column = pa.array([value or None for value in values], pa.large_string())
+    provided = pa.array(["virtual", "bb"], pa.large_string())
+    names = pa.array(NAMES, pa.large_string())
+    pairs, counted = resolve(parse_relation("it", column), names, provided)
+    said = [
+        (row, re.split(r"[:\s(<]", reference)[0])
+        for row, clauses in enumerate(packages[:4])
+        for clause in clauses
+        for reference in clause
+    ]
+    wanted = [[row, NAMES.index(name)] for row, name in said if name in NAMES]
+    assert pairs.tolist() == wanted
+    assert counted["references"] == len(said)
+    assert counted["virtual"] == sum(name == "virtual" for _, name in said)
+    assert counted["unresolved"] == sum(name == "nowhere" for _, name in said)
+    assert counted["clauses"] == sum(len(clauses) for clauses in packages[:4])
 
 
 def test_versions_are_ordered_as_dpkg_orders_them() -> None:
