@@ -35,6 +35,17 @@ Shots = Annotated[
         min=1, help="NAME-node: add tasks with this many nodes of each class to learn from."
     ),
 ]
+Texts = Annotated[
+    Path | None,
+    typer.Option(help="Add the texts of 'retia describe', a table of id and description."),
+]
+FitOn = Annotated[
+    str | None,
+    typer.Option(
+        metavar="REF",
+        help="Fit the encoders on the texts of this dataset alone, to share its space.",
+    ),
+]
 Folder = Annotated[Path, typer.Option("--dir", help="Folder that holds the source's files.")]
 
 
@@ -73,6 +84,8 @@ def build_text(
     workers: Workers = 1,
     version: VersionNumber = "1.0.0",
     encoding: Encodings = None,
+    texts: Texts = None,
+    fit_on: FitOn = None,
     split: Annotated[
         Literal["random", "grouped"],
         typer.Option(help="NAME-node: draw nodes one by one, or by whole groups of --group."),
@@ -135,6 +148,8 @@ def build_text(
         split=split,
         group=group,
         encodings=tuple(encoding or ()),
+        texts=texts,
+        fit_on=fit_on,
         ask=ask,
         shots=shots,
         license=license_,
@@ -159,6 +174,9 @@ def build_airports(
     only: Only = None,
     workers: Workers = 1,
     version: VersionNumber = "1.0.0",
+    encoding: Encodings = None,
+    texts: Texts = None,
+    fit_on: FitOn = None,
     shots: Shots = None,
     license_: License = None,
     as_json: AsJson = False,
@@ -176,6 +194,9 @@ def build_airports(
         seed=seed,
         only=only,
         workers=workers,
+        encodings=tuple(encoding or ()),
+        texts=texts,
+        fit_on=fit_on,
         shots=shots,
         license=license_,
     )
@@ -190,6 +211,8 @@ def build_cane_cora(
     workers: Workers = 1,
     version: VersionNumber = "1.0.0",
     encoding: Encodings = None,
+    texts: Texts = None,
+    fit_on: FitOn = None,
     shots: Shots = None,
     license_: License = None,
     as_json: AsJson = False,
@@ -208,6 +231,8 @@ def build_cane_cora(
         only=only,
         workers=workers,
         encodings=tuple(encoding or ()),
+        texts=texts,
+        fit_on=fit_on,
         shots=shots,
         license=license_,
     )
@@ -221,6 +246,7 @@ def build_wn18rr(
     workers: Workers = 1,
     version: VersionNumber = "1.0.0",
     encoding: Encodings = None,
+    fit_on: FitOn = None,
     ask: Ask = None,
     license_: License = None,
     as_json: AsJson = False,
@@ -238,6 +264,7 @@ def build_wn18rr(
         seed=seed,
         workers=workers,
         encodings=tuple(encoding or ()),
+        fit_on=fit_on,
         ask=ask,
         license=license_,
     )

@@ -126,8 +126,8 @@ def airports(folder: Path, country: str) -> Published:
         reader=partial(read_airports, folder, country),
         builder="airports",
         title=f"Airports, {country} (struc2vec)",
-        description="Airports that are joined where commercial flights connect them. There is no "
-        "text, and airports have numbers for names.",
+        description="Airports that are joined where commercial flights connect them. The source "
+        "has no text, and numbers for the names of airports.",
         license="MIT",
         citation="Ribeiro, Saverese, Figueiredo: struc2vec: Learning Node Representations from "
         "Structural Identity. KDD 2017.",
