@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from retia.cli import build_connectome, build_text
+from retia.cli import build_connectome, build_debian, build_text
 from retia.cli.build_functional import build_functional
 from retia.cli.build_options import AsJson, Cache, Out, Seed, VersionNumber, Workers, run_build
 from retia.cli.output import console, print_json, print_line, print_table
@@ -25,6 +25,7 @@ def register(app: typer.Typer) -> None:
     build.command("vessel")(build_vessel)
     build_connectome.register(build)
     build_text.register(build)
+    build_debian.register(build)
     build.command("functional")(build_functional)
     synth = typer.Typer(no_args_is_help=True, help="Generate a network's tables, from a seed.")
     synth.command("vessel")(synth_vessel)

@@ -1,0 +1,1 @@
+"""Debian's packages as a text-attributed graph: from apt's lists to datasets."""
