@@ -126,7 +126,7 @@ def build_text(
         texts=NodeMapping.texts if text is None else _names("--text", text),
         labels=_names("--label", label),
         multilabels=_names("--multilabel", multilabel),
-        groups=_names("--group", group),
+        groups=(group,) if group else (),
     )
     edge_mapping = EdgeMapping(
         src=src or EdgeMapping.src,
