@@ -151,7 +151,7 @@ def test_directory_of_another_run_is_refused(communities: Version, tmp_path: Pat
     [
         ({"model_name": "gnc"}, NotFoundError, "did you mean gcn"),
         ({"model_name": "gcn", "task_name": "nodes"}, NotFoundError, "it has: link"),
-        ({"model_name": "majority"}, InputError, "is for node tasks"),
+        ({"model_name": "majority"}, InputError, "is for node and node-multilabel tasks"),
         ({"model_name": "distance"}, InputError, "needs positions"),
         ({"model_name": "degree", "hidden": 8}, InputError, "hidden does not apply"),
         ({"model_name": "gcn", "hidden": 0}, InputError, "hidden: "),
