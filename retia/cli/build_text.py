@@ -35,6 +35,14 @@ Shots = Annotated[
         min=1, help="NAME-node: add tasks with this many nodes of each class to learn from."
     ),
 ]
+Descriptions = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="Add descriptions of the nodes as a text: a table that `retia describe` wrote. They "
+        "tell of all edges, so NAME-node alone is made.",
+    ),
+]
 Folder = Annotated[Path, typer.Option("--dir", help="Folder that holds the source's files.")]
 
 
@@ -73,6 +81,7 @@ def build_text(
     workers: Workers = 1,
     version: VersionNumber = "1.0.0",
     encoding: Encodings = None,
+    descriptions: Descriptions = None,
     split: Annotated[
         Literal["random", "grouped"],
         typer.Option(help="NAME-node: draw nodes one by one, or by whole groups of --group."),
@@ -139,7 +148,7 @@ def build_text(
         shots=shots,
         license=license_,
     )
-    _build(source, options, out, as_json)
+    _build(source, options, out, as_json, descriptions)
     if sealed and not only:
         other = "node" if sealed == "link" else "link"
         console.print(
@@ -159,6 +168,8 @@ def build_airports(
     only: Only = None,
     workers: Workers = 1,
     version: VersionNumber = "1.0.0",
+    encoding: Encodings = None,
+    descriptions: Descriptions = None,
     shots: Shots = None,
     license_: License = None,
     as_json: AsJson = False,
@@ -176,10 +187,11 @@ def build_airports(
         seed=seed,
         only=only,
         workers=workers,
+        encodings=tuple(encoding or ()),
         shots=shots,
         license=license_,
     )
-    _build(inputs.airports(folder, country), options, out, as_json)
+    _build(inputs.airports(folder, country), options, out, as_json, descriptions)
 
 
 def build_cane_cora(
@@ -190,6 +202,7 @@ def build_cane_cora(
     workers: Workers = 1,
     version: VersionNumber = "1.0.0",
     encoding: Encodings = None,
+    descriptions: Descriptions = None,
     shots: Shots = None,
     license_: License = None,
     as_json: AsJson = False,
@@ -211,7 +224,7 @@ def build_cane_cora(
         shots=shots,
         license=license_,
     )
-    _build(inputs.cane_cora(folder), options, out, as_json)
+    _build(inputs.cane_cora(folder), options, out, as_json, descriptions)
 
 
 def build_wn18rr(
@@ -256,9 +269,18 @@ def _names(option: str, text: str | None) -> tuple[str, ...]:
     return names
 
 
-def _build(source: "TextSource", options: "TextOptions", out: Path | None, as_json: bool) -> None:
+def _build(
+    source: "TextSource",
+    options: "TextOptions",
+    out: Path | None,
+    as_json: bool,
+    descriptions: Path | None = None,
+) -> None:
     from retia.datasets.text import build
+    from retia.datasets.text.tans.join import Described
 
+    if descriptions is not None:
+        source = Described(source, descriptions)
     run_build(
         lambda step: build.build_text(source, options, out or default_store(), step),
         build.count_steps(options),

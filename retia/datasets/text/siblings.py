@@ -124,6 +124,8 @@ def _lacks(job: Job, sibling: Sibling) -> str | None:
         return None if _usable(job.raw.graph) else why
     if job.asked is None:
         return "it has no edges"
+    if "descriptions" in job.raw.parameters:
+        return "the descriptions tell of edges that it would hide; leave --descriptions out"
     if len(job.asked.pairs) < MIN_EDGES:
         return f"{len(job.asked.pairs)} {job.asked.name} edges; {MIN_EDGES} are needed"
     return None
@@ -274,7 +276,7 @@ def _dataset(
     drawn: dict[str, Any],
 ) -> Dataset:
     options, raw = job.options, job.raw
-    columns = (*text_columns(visible), *degree_columns(visible.relations))
+    columns = (*text_columns(visible, raw.about_texts), *degree_columns(visible.relations))
     check_columns(columns)
     randomness, _ = _ordered(job, sibling)
     return Dataset(
