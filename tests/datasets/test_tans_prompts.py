@@ -3,7 +3,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from retia.datasets.text.tans.describers.template import describe_by_template
+from retia.datasets.text.tans.describers.template import WORDS, ZERO, describe_by_template
 from retia.datasets.text.tans.job import choose_setting
 from retia.datasets.text.tans.neighbours import sample_neighbours
 from retia.datasets.text.tans.prompts import SHORT, make_prompts, template_version
@@ -88,7 +88,7 @@ def test_a_lonely_node_has_no_neighbours_to_show() -> None:
     made = subject()
     assert "joined to:" not in make_prompts(made, "rich")[LONELY].as_py()
     text = describe_by_template(made, "rich")[LONELY].as_py()
-    assert text.startswith("This paper is joined to no other of the 61 papers.")
+    assert text.startswith("This paper is joined to no other. It is not connected")
     assert "None" not in text
 
 
@@ -111,8 +111,14 @@ def test_words_follow_the_place_among_all() -> None:
     made = subject()
     texts = describe_by_template(made, "free").to_pylist()
     order = np.argsort(made.properties.values["degree"])
-    for node, level in ((order[0], "zero"), (order[-1], "very high")):
-        assert f"Its degree, the number of its neighbours, is {level}:" in texts[node]
+    for node, level, share in ((order[0], "not", 0), (order[-1], "richly", 98)):
+        assert f"It is {level} connected: its degree is " in texts[node]
+        assert f", higher than that of {share} % of the papers. Its neighbourhood" in texts[node]
+
+
+def test_every_level_of_every_property_has_a_word_of_its_own() -> None:
+    words = [*ZERO.values(), *(word for words in WORDS.values() for word in words)]
+    assert len(set(words)) == len(words) == 6 * len(NAMES)
 
 
 @pytest.mark.parametrize(("texts", "expected"), [(True, "rich"), (False, "free")])
