@@ -507,3 +507,22 @@ def test_descriptions_that_do_not_fit_are_refused(
         capsys.readouterr()
         assert retia(*words, "--name", "air") == 2
         assert told in capsys.readouterr().err
+
+
+def test_an_interrupt_keeps_the_answers_on_their_way(node: Version, tmp_path: Path) -> None:
+    books, cache = Books(delay_s=0.3), tmp_path / "answers"
+    with chat_server(books) as url:
+        words = ["describe", node.root, "--with", "endpoint", "--model", "m", "--cache", cache]
+        command = [sys.executable, "-m", "retia", *map(str, words), "--out", tmp_path / "a.parquet"]
+        environment = os.environ | {"OPENAI_BASE_URL": url}
+        with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE) as process:
+            deadline = time.monotonic() + 60
+            while books.at_once < 4 and time.monotonic() < deadline:
+                time.sleep(0.01)
+            process.send_signal(signal.SIGINT)
+            _, told = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert b"pays no answer twice" in told
+    assert 4 <= len(books.paid) <= 8
+    with AnswerCache.open(cache) as opened:
+        assert all(opened.get(key) for key in books.paid)
