@@ -18,6 +18,7 @@ Decoder = Literal["hadamard", "difference"]
 DEFAULTS: dict[str, dict[str, Any]] = {
     "link": {"epochs": 30, "evaluate_every": 1, "dropout": 0.0},
     "node": {"epochs": 100, "evaluate_every": 5, "dropout": 0.2},
+    "node-multilabel": {"epochs": 100, "evaluate_every": 5, "dropout": 0.2},
 }
 
 
@@ -47,14 +48,29 @@ class Training(Settings):
     decoder: Decoder | None = None
 
 
+class SourceGraph(Settings):
+    """The graph and the task that a transfer learns on."""
+
+    dataset: str
+    version: str
+    digest: str
+    task: str
+
+
 class RunConfig(Settings):
-    """A run but for its seeds; `training` is absent for a model that is not trained."""
+    """A run but for its seeds; `training` is absent for a model that is not trained.
+
+    `encoding` names the encoding of texts that is among the inputs. `source` is what a transfer
+    learns on; `dataset` is what it predicts.
+    """
 
     dataset: str
     version: str
     digest: str
     task: str
     model: str
+    encoding: str | None = None
+    source: SourceGraph | None = None
     retia_version: str = retia.__version__
     training: Training | None = None
 
@@ -65,28 +81,37 @@ class RunConfig(Settings):
 
 
 def make_config(
-    version: Version, model_name: str, task_name: str | None = None, **options: Any
+    version: Version,
+    model_name: str,
+    task_name: str | None = None,
+    encoding: str | None = None,
+    **options: Any,
 ) -> RunConfig:
     """The config of a run; `options` are fields of `Training`, and None leaves the default.
 
-    Raises `NotFoundError` for an unknown model or task, `InputError` for a model that does not fit
-    the task or the dataset, or an option that does not fit the model.
+    Raises `NotFoundError` for an unknown model, task or encoding, `InputError` for a model that
+    does not fit the task or the dataset, or an option that does not fit the model.
     """
     chosen, manifest = model(model_name), version.manifest
     task = manifest.task(task_name)
-    _check_fit(chosen, task, version)
+    _check_fit(chosen, task, version, encoding)
     return RunConfig(
         dataset=manifest.name,
         version=manifest.version,
         digest=str(manifest.digest),
         task=task.name,
         model=chosen.name,
+        encoding=encoding,
         training=_training(chosen, task, version, options),
     )
 
 
-def _check_fit(chosen: Model, task: Task, version: Version) -> None:
+def _check_fit(chosen: Model, task: Task, version: Version, encoding: str | None) -> None:
     where = version.manifest.reference
+    if encoding is not None:
+        version.need_encoding(encoding)
+        if not chosen.trained:
+            raise InputError(f"model '{chosen.name}' takes no inputs: --encoding does not apply")
     if task.type not in chosen.tasks:
         raise InputError(
             f"model '{chosen.name}' is for {' and '.join(chosen.tasks)} tasks, and '{task.name}' "
@@ -95,7 +120,8 @@ def _check_fit(chosen: Model, task: Task, version: Version) -> None:
     spatial = node_positions(version) is not None
     if "positions" in chosen.needs and not spatial:
         raise InputError(f"model '{chosen.name}' needs positions, and {where} has none")
-    if "features" in chosen.needs and not spatial and node_features(version) is None:
+    bare = not spatial and node_features(version, encoding) is None
+    if "features" in chosen.needs and bare:
         raise InputError(
             f"model '{chosen.name}' needs features or positions, and {where} has neither"
         )
@@ -112,7 +138,7 @@ def _training(
             )
         return None
     values = {**DEFAULTS[task.type], **given}
-    if task.type == "node" and "decoder" in given:
+    if task.type != "link" and "decoder" in given:
         raise InputError("a decoder joins the two nodes of a pair; a node task has none")
     if task.type == "link":
         spatial = node_positions(version) is not None

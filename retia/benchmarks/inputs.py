@@ -1,11 +1,13 @@
 """Tensors of a version: node inputs, the message graph, what to learn from, what to predict.
 
-Node inputs are the z-scored feature columns, then the z-scored positions; where there are
-neither, a column of ones. The message graph holds the *visible* edges of all relations as one
-simple undirected graph. Hidden edges are in no table that is read here.
+Node inputs are the z-scored feature columns, with the encoding of texts that is asked for, then the
+z-scored positions; where there are neither, a column of ones. The message graph holds the *visible*
+edges of all relations as one simple undirected graph. Hidden edges are in no table that is read
+here.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -17,12 +19,13 @@ from torch import Tensor
 from retia.protocol.baselines import node_features, node_positions
 from retia.protocol.pairs import contains
 from retia.protocol.predictions import PARTS
-from retia.shards.arrays import integers, pairs
+from retia.shards.arrays import encoding_matrix, integers, label_matrix, pairs
 from retia.shards.errors import IntegrityError
 from retia.shards.manifest import Part
 from retia.shards.version import Version
 
 Ints = NDArray[np.int64]
+Floats = NDArray[np.float32]
 
 NEAREST = 16
 
@@ -74,7 +77,10 @@ class LinkInputs:
 
 @dataclass(frozen=True)
 class NodeInputs:
-    """A split of a node task: x (n, F), training nodes and labels (T,), items (I,) a part."""
+    """A split of a node task: x (n, F), training nodes and labels (T,), items (I,) a part.
+
+    Labels of a multi-label task are (T, C) float32.
+    """
 
     x: Tensor
     graph: MessageGraph
@@ -84,7 +90,9 @@ class NodeInputs:
     items: dict[Part, Tensor]
 
 
-def link_inputs(version: Version, task_name: str, split: int, device: str) -> LinkInputs:
+def link_inputs(
+    version: Version, task_name: str, split: int, device: str, encoding: str | None = None
+) -> LinkInputs:
     """The tensors of one split of a link task."""
     relation = version.manifest.relation(str(version.manifest.task(task_name).relation))
     visible = _pairs(version, f"edges/{relation.name}")
@@ -94,7 +102,7 @@ def link_inputs(version: Version, task_name: str, split: int, device: str) -> Li
     positions = node_positions(version)
     items = {part: _pairs(version, f"tasks/{task_name}/{split}/{part}") for part in PARTS}
     return LinkInputs(
-        x=_node_inputs(version, device),
+        x=torch.as_tensor(_node_inputs(version, encoding), device=device),
         graph=_message_graph(version, relation.name, device),
         directed=relation.directed,
         positives=torch.as_tensor(visible[places], device=device),
@@ -105,15 +113,36 @@ def link_inputs(version: Version, task_name: str, split: int, device: str) -> Li
     )
 
 
-def node_inputs(version: Version, task_name: str, split: int, device: str) -> NodeInputs:
+def node_inputs(
+    version: Version, task_name: str, split: int, device: str, encoding: str | None = None
+) -> NodeInputs:
     """The tensors of one split of a node task."""
-    train = version.task_table(task_name, split, "train")
+    return _node_split(version, task_name, split, device, _node_inputs(version, encoding))
+
+
+def shared_inputs(
+    version: Version, task_name: str, split: int, device: str, encoding: str, scale: Version
+) -> NodeInputs:
+    """The tensors of one split, with the encoding alone as inputs.
+
+    They are z-scored by the mean and the spread of the vectors of `scale`, so that two graphs
+    share one space.
+    """
+    vectors = encoding_matrix(version, encoding)
+    like = vectors if scale is version else encoding_matrix(scale, encoding)
+    return _node_split(version, task_name, split, device, _z_score(vectors, like))
+
+
+def _node_split(version: Version, task_name: str, split: int, device: str, x: Floats) -> NodeInputs:
+    task, train = version.manifest.task(task_name), version.task_table(task_name, split, "train")
+    several = task.type == "node-multilabel"
+    labels = label_matrix(train, len(task.classes)) if several else integers(train, "label")
     return NodeInputs(
-        x=_node_inputs(version, device),
+        x=torch.as_tensor(x, device=device),
         graph=_message_graph(version, None, device),
         train=_column(train, "node", device),
-        labels=_column(train, "label", device),
-        num_classes=len(version.manifest.task(task_name).classes),
+        labels=torch.as_tensor(labels.astype(np.float32) if several else labels, device=device),
+        num_classes=len(task.classes),
         items={
             part: _column(version.task_table(task_name, split, part), "item", device)
             for part in PARTS
@@ -121,15 +150,19 @@ def node_inputs(version: Version, task_name: str, split: int, device: str) -> No
     )
 
 
-def _node_inputs(version: Version, device: str) -> Tensor:
-    blocks = (node_features(version), node_positions(version))
+def _node_inputs(version: Version, encoding: str | None) -> Floats:
+    blocks = (node_features(version, encoding), node_positions(version))
     present = [block for block in blocks if block is not None]
     if not present:
-        return torch.ones(version.manifest.num_nodes, 1, device=device)
+        return np.ones((version.manifest.num_nodes, 1), dtype=np.float32)
     values = np.concatenate(present, axis=1)
-    spread = values.std(axis=0)
-    scaled = (values - values.mean(axis=0)) / np.where(spread > 0, spread, 1)
-    return torch.as_tensor(scaled.astype(np.float32), device=device)
+    return _z_score(values, values)
+
+
+def _z_score(values: NDArray[Any], like: NDArray[Any]) -> Floats:
+    """The values less the mean of `like`, over its standard deviation; (n, F) float32."""
+    mean, spread = like.mean(axis=0, dtype=np.float64), like.std(axis=0, dtype=np.float64)
+    return np.asarray((values - mean) / np.where(spread > 0, spread, 1), dtype=np.float32)
 
 
 def _message_graph(version: Version, first: str | None, device: str) -> MessageGraph:

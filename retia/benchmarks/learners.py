@@ -77,7 +77,8 @@ class LinkLearner:
 class NodeLearner:
     """An encoder and a linear head, trained on the labelled nodes in full batch.
 
-    Classes weigh the same in the loss, by their numbers among the training labels alone.
+    Classes weigh the same in the loss, by their numbers among the training labels alone. Where a
+    node may have several, each class is a question of its own, and all nodes weigh the same.
     """
 
     def __init__(self, encoder: nn.Module, inputs: NodeInputs, training: Training) -> None:
@@ -89,9 +90,11 @@ class NodeLearner:
         self._parts = nn.ModuleDict({"encoder": encoder, "head": head}).to(inputs.x.device)
         self.inputs = inputs
         self._whole = inputs.graph.adjacency()
-        count = torch.bincount(inputs.labels, minlength=inputs.num_classes)
-        present = (count > 0).sum()
-        self._weight = len(inputs.labels) / (present * count.clamp(min=1)).float()
+        self._several = inputs.labels.ndim == 2
+        if not self._several:
+            count = torch.bincount(inputs.labels, minlength=inputs.num_classes)
+            present = (count > 0).sum()
+            self._weight = len(inputs.labels) / (present * count.clamp(min=1)).float()
 
     @property
     def module(self) -> nn.Module:
@@ -99,14 +102,25 @@ class NodeLearner:
         return self._parts
 
     def losses(self) -> Iterator[Tensor]:
-        """Cross-entropy with balanced classes, once."""
-        logits = self._logits()[self.inputs.train]
+        """Cross-entropy with balanced classes, or binary cross-entropy of each class; once."""
+        logits = self._logits(self.inputs.x, self._whole)[self.inputs.train]
+        if self._several:
+            yield functional.binary_cross_entropy_with_logits(logits, self.inputs.labels)
+            return
         yield functional.cross_entropy(logits, self.inputs.labels, weight=self._weight)
 
     def predict(self, part: Part) -> NDArray[np.generic]:
-        """The likeliest class (I,) int16."""
-        classes = self._logits().argmax(dim=1)[self.inputs.items[part]]
-        return classes.to(torch.int16).cpu().numpy()
+        """The likeliest class (I,) int16, or the probability of each (I, C) float32."""
+        return self._values(self._logits(self.inputs.x, self._whole)[self.inputs.items[part]])
 
-    def _logits(self) -> Tensor:
-        return self._parts["head"](self._parts["encoder"](self.inputs.x, self._whole))
+    def predict_other(self, other: NodeInputs, part: Part) -> NDArray[np.generic]:
+        """As `predict`, of the items of another graph with the same inputs."""
+        logits = self._logits(other.x, other.graph.adjacency())
+        return self._values(logits[other.items[part]])
+
+    def _logits(self, x: Tensor, adjacency: Tensor) -> Tensor:
+        return self._parts["head"](self._parts["encoder"](x, adjacency))
+
+    def _values(self, logits: Tensor) -> NDArray[np.generic]:
+        values = logits.sigmoid() if self._several else logits.argmax(dim=1).to(torch.int16)
+        return values.cpu().numpy()

@@ -59,9 +59,11 @@ def run(
     seeds: int = RANKED_SEEDS,
     workers: int | None = None,
     on_seed: OnSeed = lambda seed: None,
+    source: Version | None = None,
 ) -> Path:
     """Run the seeds that are not done yet, then write the run's predictions and result.
 
+    `source` is the version that the config of a transfer learns on.
     `workers` processes (the number of cores by default) train side by side, each with one thread;
     their number does not change the results. `on_seed` is called as each seed is done. Returns the
     run directory. Raises `InputError` where the directory holds another run.
@@ -72,7 +74,9 @@ def run(
     folder = config.folder(out)
     _claim(folder, config)
     wanted = seeds_of(config, version.manifest.task(config.task), seeds)
-    jobs = [SeedJob(version.root, config, seed, folder) for seed in wanted]
+    _check_source(config, source)
+    root = None if source is None else source.root
+    jobs = [SeedJob(version.root, config, seed, folder, root) for seed in wanted]
     done = [job.seed for job in jobs if (job.folder / RESULT_FILE).exists()]
     left = [job for job in jobs if job.seed not in done]
     for seed in done:
@@ -94,6 +98,13 @@ def read_result(folder: Path) -> dict[str, Any]:
         raise InputError(f"{folder} is no run directory: it has no {RESULT_FILE}") from error
     except ValueError as error:
         raise IntegrityError(f"{path}: not readable JSON ({error}); delete it to re-run") from error
+
+
+def _check_source(config: RunConfig, source: Version | None) -> None:
+    named = None if config.source is None else config.source.digest
+    given = None if source is None else source.manifest.digest
+    if named != given:
+        raise InputError(f"the config learns on {named or 'no other graph'}, given is {given}")
 
 
 def _claim(folder: Path, config: RunConfig) -> None:
@@ -163,13 +174,13 @@ def _result(
             "version": manifest.version,
             "digest": manifest.digest,
             "task": config.task,
-            "method": config.model,
+            "method": _method(config),
             "parameters": max(result["parameters"] for result in results),
             "hardware": hardware(", ".join(devices)),
-            "external_data": None,
+            "external_data": _external(config),
             "deterministic": not model(config.model).trained,
             "tuned": None,
-            "notes": "",
+            "notes": _notes(version, config),
         },
         "valid": _summary([result["valid"] for result in results]),
         "test": None if sealed else _summary([result["test"] for result in results]),
@@ -184,6 +195,27 @@ def _result(
             "seeds_resumed": resumed,
         },
     }
+
+
+def _method(config: RunConfig) -> str:
+    """The model, with the graph it learned on and the encoding that it saw."""
+    source = f" from {config.source.dataset}" if config.source else ""
+    return f"{config.model}{source} ({config.encoding})" if config.encoding else config.model
+
+
+def _external(config: RunConfig) -> str | None:
+    if config.source is None:
+        return None
+    source = config.source
+    return f"graph and labels of {source.dataset}@{source.version}, digest {source.digest}"
+
+
+def _notes(version: Version, config: RunConfig) -> str:
+    if config.encoding is None:
+        return ""
+    card = version.manifest.encoding(config.encoding)
+    revision = f" {card.revision}" if card.revision else ""
+    return f"texts by {card.encoder}{revision}, fitted on {card.fitted_on}"
 
 
 def _summary(scores: list[dict[str, float]]) -> dict[str, dict[str, Any]]:

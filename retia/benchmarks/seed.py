@@ -22,7 +22,7 @@ from retia.benchmarks.config import RunConfig
 from retia.benchmarks.environment import peak_rss_bytes
 from retia.benchmarks.models import model
 from retia.protocol.evaluation import evaluate, load_truth
-from retia.protocol.predictions import PARTS
+from retia.protocol.predictions import PARTS, value_columns
 from retia.shards.canonical import canonical_json
 from retia.shards.manifest import Part
 from retia.shards.version import Version
@@ -38,12 +38,16 @@ Values = dict[Part, NDArray[Any]]
 
 @dataclass(frozen=True)
 class SeedJob:
-    """A seed to run: the version's folder, the config, and the run directory."""
+    """A seed to run: the version's folder, the config, and the run directory.
+
+    `source` is the folder of the version that a transfer learns on.
+    """
 
     root: Path
     config: RunConfig
     seed: int
     run: Path
+    source: Path | None = None
 
     @property
     def folder(self) -> Path:
@@ -116,7 +120,8 @@ def _train(version: Version, job: SeedJob) -> tuple[Values, dict[str, Any]]:
             curve.write(json.dumps(record) + "\n")
             curve.flush()
 
-        trained = train(version, job.config, job.seed, device, log)
+        source = None if job.source is None else Version.open(job.source)
+        trained = train(version, job.config, job.seed, device, log, source)
     return dict(trained.predictions), {
         "parameters": trained.parameters,
         "epochs": trained.epochs,
@@ -140,19 +145,20 @@ def _stored(task_type: str, values: NDArray[Any]) -> NDArray[Any]:
 
 def _table(version: Version, job: SeedJob, split: int, values: Values) -> pa.Table:
     """The predictions of one seed in the form of `retia.protocol.predictions`."""
-    task_type = version.manifest.task(job.config.task).type
-    column = "score" if task_type == "link" else "pred"
+    task = version.manifest.task(job.config.task)
     items = {part: version.task_table(job.config.task, split, part)["item"] for part in PARTS}
     sizes = [len(items[part]) for part in PARTS]
     parts = pa.DictionaryArray.from_arrays(
         np.repeat(np.arange(len(PARTS), dtype=np.int8), sizes), pa.array(PARTS)
     )
-    stored = [_stored(task_type, values[part]) for part in PARTS]
+    stored = np.concatenate([_stored(task.type, values[part]) for part in PARTS])
+    columns = value_columns(task, ["pred"])
+    by_column = stored[None] if len(columns) == 1 else stored.T
     return pa.table(
         {
             "seed": np.full(sum(sizes), job.seed, dtype=np.int32),
             "part": parts,
             "item": np.concatenate([items[part].to_numpy() for part in PARTS]).astype(np.int32),
-            column: np.concatenate(stored),
+            **dict(zip(columns, by_column, strict=True)),
         }
     )

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from retia.benchmarks.config import RunConfig, Training
-from retia.benchmarks.inputs import link_inputs, node_inputs
+from retia.benchmarks.inputs import link_inputs, node_inputs, shared_inputs
 from retia.benchmarks.learners import Learner, LinkLearner, NodeLearner
 from retia.benchmarks.models import EncoderSize, model
 from retia.protocol.evaluation import Truth, evaluate, load_truth
@@ -37,22 +37,35 @@ class Trained:
     best_epoch: int
 
 
-def train(version: Version, config: RunConfig, seed: int, device: str, log: Log) -> Trained:
+def train(
+    version: Version,
+    config: RunConfig,
+    seed: int,
+    device: str,
+    log: Log,
+    source: Version | None = None,
+) -> Trained:
     """Train the config's model with a seed, on the split of that seed.
 
-    `log` gets a record of every evaluation. On a CPU with one thread the result is the same to
-    the last bit, whatever other seeds run beside it.
+    With a `source` it is trained there, on its labels alone, and predicts `version`. `log` gets a
+    record of every evaluation. On a CPU with one thread the result is the same to the last bit,
+    whatever other seeds run beside it.
     """
     assert config.training is not None
     split = seed % version.manifest.task(config.task).num_splits
-    truth = load_truth(version, config.task, split, "valid")
     rng = Randomness.from_seed(seed).stream("run")
     torch.manual_seed(int(rng.integers(2**62)))
     draws = torch.Generator().manual_seed(int(rng.integers(2**62)))
-    learner = _learner(version, config, split, device, draws)
+    learner: Learner
+    predict: Callable[[Part], NDArray[np.generic]]
+    if config.source is not None and source is not None:
+        learner, truth, predict = _transfer(source, version, config, seed, device)
+    else:
+        learner = _learner(version, config, split, device, draws)
+        truth, predict = load_truth(version, config.task, split, "valid"), learner.predict
     epochs, best = fit(learner, truth, config.training, log)
     with torch.inference_mode():
-        predictions = {part: learner.predict(part) for part in PARTS}
+        predictions = {part: predict(part) for part in PARTS}
     parameters = sum(p.numel() for p in learner.module.parameters() if p.requires_grad)
     return Trained(predictions, parameters, epochs, best)
 
@@ -105,11 +118,28 @@ def _learner(
 ) -> Learner:
     training = config.training
     assert training is not None
-    if version.manifest.task(config.task).type == "node":
-        nodes = node_inputs(version, config.task, split, device)
+    if version.manifest.task(config.task).type != "link":
+        nodes = node_inputs(version, config.task, split, device, config.encoding)
         return NodeLearner(_encoder(config, nodes.x.shape[1]), nodes, training)
-    links = link_inputs(version, config.task, split, device)
+    links = link_inputs(version, config.task, split, device, config.encoding)
     return LinkLearner(_encoder(config, links.x.shape[1]), links, training, draws)
+
+
+def _transfer(
+    source: Version, target: Version, config: RunConfig, seed: int, device: str
+) -> tuple[NodeLearner, Truth, Callable[[Part], NDArray[np.generic]]]:
+    """What learns on the source, its validation answers, and what predicts the target."""
+    assert config.source is not None
+    assert config.encoding is not None
+    assert config.training is not None
+    own = seed % source.manifest.task(config.source.task).num_splits
+    split = seed % target.manifest.task(config.task).num_splits
+    name = config.source.task
+    known = shared_inputs(source, name, own, device, config.encoding, source)
+    asked = shared_inputs(target, config.task, split, device, config.encoding, source)
+    learner = NodeLearner(_encoder(config, known.x.shape[1]), known, config.training)
+    truth = load_truth(source, name, own, "valid")
+    return learner, truth, lambda part: learner.predict_other(asked, part)
 
 
 def _encoder(config: RunConfig, width: int) -> torch.nn.Module:

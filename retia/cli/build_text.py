@@ -35,12 +35,15 @@ Shots = Annotated[
         min=1, help="NAME-node: add tasks with this many nodes of each class to learn from."
     ),
 ]
-Descriptions = Annotated[
+Texts = Annotated[
     Path | None,
+    typer.Option(help="Add the texts of 'retia describe', a table of id and description."),
+]
+FitOn = Annotated[
+    str | None,
     typer.Option(
-        metavar="FILE",
-        help="Add descriptions of the nodes as a text: a table that `retia describe` wrote. They "
-        "tell of all edges, so NAME-node alone is made.",
+        metavar="REF",
+        help="Fit the encoders on the texts of this dataset alone, to share its space.",
     ),
 ]
 Folder = Annotated[Path, typer.Option("--dir", help="Folder that holds the source's files.")]
@@ -81,7 +84,8 @@ def build_text(
     workers: Workers = 1,
     version: VersionNumber = "1.0.0",
     encoding: Encodings = None,
-    descriptions: Descriptions = None,
+    texts: Texts = None,
+    fit_on: FitOn = None,
     split: Annotated[
         Literal["random", "grouped"],
         typer.Option(help="NAME-node: draw nodes one by one, or by whole groups of --group."),
@@ -122,7 +126,7 @@ def build_text(
         texts=NodeMapping.texts if text is None else _names("--text", text),
         labels=_names("--label", label),
         multilabels=_names("--multilabel", multilabel),
-        groups=_names("--group", group),
+        groups=(group,) if group else (),
     )
     edge_mapping = EdgeMapping(
         src=src or EdgeMapping.src,
@@ -144,11 +148,13 @@ def build_text(
         split=split,
         group=group,
         encodings=tuple(encoding or ()),
+        texts=texts,
+        fit_on=fit_on,
         ask=ask,
         shots=shots,
         license=license_,
     )
-    _build(source, options, out, as_json, descriptions)
+    _build(source, options, out, as_json)
     if sealed and not only:
         other = "node" if sealed == "link" else "link"
         console.print(
@@ -169,7 +175,8 @@ def build_airports(
     workers: Workers = 1,
     version: VersionNumber = "1.0.0",
     encoding: Encodings = None,
-    descriptions: Descriptions = None,
+    texts: Texts = None,
+    fit_on: FitOn = None,
     shots: Shots = None,
     license_: License = None,
     as_json: AsJson = False,
@@ -188,10 +195,12 @@ def build_airports(
         only=only,
         workers=workers,
         encodings=tuple(encoding or ()),
+        texts=texts,
+        fit_on=fit_on,
         shots=shots,
         license=license_,
     )
-    _build(inputs.airports(folder, country), options, out, as_json, descriptions)
+    _build(inputs.airports(folder, country), options, out, as_json)
 
 
 def build_cane_cora(
@@ -202,7 +211,8 @@ def build_cane_cora(
     workers: Workers = 1,
     version: VersionNumber = "1.0.0",
     encoding: Encodings = None,
-    descriptions: Descriptions = None,
+    texts: Texts = None,
+    fit_on: FitOn = None,
     shots: Shots = None,
     license_: License = None,
     as_json: AsJson = False,
@@ -221,10 +231,12 @@ def build_cane_cora(
         only=only,
         workers=workers,
         encodings=tuple(encoding or ()),
+        texts=texts,
+        fit_on=fit_on,
         shots=shots,
         license=license_,
     )
-    _build(inputs.cane_cora(folder), options, out, as_json, descriptions)
+    _build(inputs.cane_cora(folder), options, out, as_json)
 
 
 def build_wn18rr(
@@ -234,6 +246,7 @@ def build_wn18rr(
     workers: Workers = 1,
     version: VersionNumber = "1.0.0",
     encoding: Encodings = None,
+    fit_on: FitOn = None,
     ask: Ask = None,
     license_: License = None,
     as_json: AsJson = False,
@@ -251,6 +264,7 @@ def build_wn18rr(
         seed=seed,
         workers=workers,
         encodings=tuple(encoding or ()),
+        fit_on=fit_on,
         ask=ask,
         license=license_,
     )
@@ -269,18 +283,9 @@ def _names(option: str, text: str | None) -> tuple[str, ...]:
     return names
 
 
-def _build(
-    source: "TextSource",
-    options: "TextOptions",
-    out: Path | None,
-    as_json: bool,
-    descriptions: Path | None = None,
-) -> None:
+def _build(source: "TextSource", options: "TextOptions", out: Path | None, as_json: bool) -> None:
     from retia.datasets.text import build
-    from retia.datasets.text.tans.join import Described
 
-    if descriptions is not None:
-        source = Described(source, descriptions)
     run_build(
         lambda step: build.build_text(source, options, out or default_store(), step),
         build.count_steps(options),

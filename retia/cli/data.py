@@ -6,13 +6,14 @@ from typing import Annotated, Any
 import typer
 
 from retia.cli.output import console, print_json, print_line, print_table
-from retia.shards.errors import CheckError
-from retia.shards.manifest import Manifest, Task, dump
+from retia.shards.errors import CheckError, InputError
+from retia.shards.manifest import Encoding, Manifest, Task, dump
 from retia.shards.store import default_store, resolve, versions
 from retia.shards.version import Version
 
 PANEL = "Datasets"
 COLUMNS = ("name", "version", "kind", "nodes", "edges", "tasks", "secrecy", "size")
+ENCODING = ("name", "encoder", "of", "fitted on", "pooling", "vectors", "normalised")
 UNITS = ("B", "kB", "MB", "GB", "TB")
 
 Reference = Annotated[
@@ -62,9 +63,10 @@ def inspect(
 ) -> None:
     """Show what a dataset holds; with --verify, check the sha256 of every file."""
     version = resolve(reference)
-    problems = version.verify() if verify else []
+    absent = version.absent_encodings()
+    problems = version.verify(without=absent) if verify else []
     if as_json:
-        checked = {"problems": problems} if verify else {}
+        checked = {"problems": problems, "absent_encodings": absent} if verify else {}
         print_json(dump(version.manifest) | checked)
     else:
         _show(version)
@@ -72,6 +74,8 @@ def inspect(
             print_line(problem)
         if verify and not problems:
             print_line(f"{_count_files(version):,} files, all sums right")
+        if verify and absent:
+            print_line(f"not downloaded: the encodings {', '.join(absent)}")
     if problems:
         raise CheckError(
             f"{version.manifest.reference}: {len(problems)} problems in {version.root}"
@@ -87,19 +91,37 @@ def download(
         Path | None,
         typer.Option(metavar="DIR", help="Write DIR/name/version/; by default the local store."),
     ] = None,
+    encoding: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="Of the encodings of texts this one alone; may be repeated.",
+            show_default="all",
+        ),
+    ] = None,
+    no_encodings: Annotated[
+        bool, typer.Option("--no-encodings", help="Leave the encodings of texts out.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Download a dataset from a server, and verify every file. A cut download is resumed."""
+    """Download a dataset from a server, and verify every file. A cut download is resumed.
+
+    Run again with another --encoding, it adds that one.
+    """
     from retia.loaders.cache import fetch
     from retia.loaders.client import Client
 
+    if encoding and no_encodings:
+        raise InputError("--encoding and --no-encodings exclude each other")
+    wanted = () if no_encodings else encoding
     with Client(server) as client:
-        version = fetch(reference, client, out or default_store())
+        version = fetch(reference, client, out or default_store(), wanted)
     if as_json:
         manifest = version.manifest
-        print_json(
-            {"path": str(version.root), "digest": manifest.digest, "files": _files(manifest)}
-        )
+        absent = version.absent_encodings()
+        present = [card.name for card in manifest.encodings or () if card.name not in absent]
+        files = len(manifest.files_with(present))
+        print_json({"path": str(version.root), "digest": manifest.digest, "files": files})
     else:
         print_line(str(version.root))
 
@@ -115,6 +137,10 @@ def export_ogb(
         str | None, typer.Option(metavar="T", help="Task; not needed where there is one.")
     ] = None,
     split: Annotated[int, typer.Option(min=0, help="The split that loaders take by default.")] = 0,
+    encoding: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Encoding of texts to put after the features."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Write an open task for OGB's own loaders: a folder, its zip, and meta_dict.pt.
@@ -125,7 +151,7 @@ def export_ogb(
     from retia.shards.ogb import export_ogb as write
 
     version = resolve(reference)
-    path = write(version, version.manifest.task(task).name, out, split)
+    path = write(version, version.manifest.task(task).name, out, split, encoding)
     meta = path.with_name("meta_dict.pt")
     if as_json:
         print_json({"zip": str(path), "folder": str(path.with_suffix("")), "meta_dict": str(meta)})
@@ -216,6 +242,8 @@ def _show(version: Version) -> None:
     columns = [(c.name, c.dtype, c.role, c.unit, c.description) for c in manifest.columns]
     if columns:
         print_table("\nNode columns", ("name", "type", "role", "unit", "description"), columns)
+    if manifest.encodings:
+        print_table("\nEncodings", ENCODING, [_encoding_row(card) for card in manifest.encodings])
     tasks = [_task_row(task) for task in manifest.tasks]
     if tasks:
         heads = ("name", "type", "on", "splits", "train", "valid", "test", "measured by", "secrecy")
@@ -225,6 +253,16 @@ def _show(version: Version) -> None:
         print_table("\nAccepted findings of the audit", ("check", "on", "reason"), accepted)
     sources = [(s.uri, s.license, s.sha256[:12]) for s in manifest.provenance.sources]
     print_table("\nSources", ("from", "licence", "sha256"), sources)
+
+
+def _encoding_row(card: Encoding) -> tuple[Any, ...]:
+    encoder = f"{card.encoder} {card.revision}" if card.revision else card.encoder
+    pooling = card.pooling or ""
+    if card.max_length:
+        pooling = f"{pooling} of {card.max_length} tokens".strip()
+    vectors = f"{card.dimensions} {card.dtype}"
+    normalised = "yes" if card.normalised else "no"
+    return card.name, encoder, card.texts, card.fitted_on, pooling, vectors, normalised
 
 
 def _task_row(task: Task) -> tuple[Any, ...]:

@@ -53,6 +53,22 @@ def run(
             show_default="difference where there are positions, else hadamard",
         ),
     ] = None,
+    encoding: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Encoding of texts among the inputs; 'retia inspect' lists those there are.",
+            show_default="none",
+        ),
+    ] = None,
+    transfer_to: Annotated[
+        str | None,
+        typer.Option(
+            metavar="REF",
+            help="Predict this dataset, with no label of it used: learn on --dataset, through the "
+            "--encoding that both share.",
+        ),
+    ] = None,
     server: Annotated[
         str | None, typer.Option(metavar="URL", help="Download the dataset from this server.")
     ] = None,
@@ -66,8 +82,9 @@ def run(
     from retia.benchmarks.config import make_config
     from retia.benchmarks.runner import read_result, seeds_of
     from retia.benchmarks.runner import run as run_seeds
+    from retia.benchmarks.transfer import make_transfer_config
 
-    version = _version(dataset, server)
+    version = _version(dataset, server, encoding)
     options = {
         "epochs": epochs,
         "hidden": hidden,
@@ -76,7 +93,12 @@ def run(
         "lr": lr,
         "decoder": decoder,
     }
-    config = make_config(version, model, task, **options)
+    source = None
+    if transfer_to is None:
+        config = make_config(version, model, task, encoding=encoding, **options)
+    else:
+        source, version = version, _version(transfer_to, server, encoding)
+        config = make_transfer_config(source, version, model, encoding, task, **options)
     wanted = seeds_of(config, version.manifest.task(config.task), seeds)
     with progress() as bar:
         seeds_bar = bar.add_task(f"{config.model} on {version.manifest.name}", total=len(wanted))
@@ -87,6 +109,7 @@ def run(
             seeds=seeds,
             workers=workers,
             on_seed=lambda seed: bar.advance(seeds_bar),
+            source=source,
         )
     result = read_result(folder)
     if as_json:
@@ -145,10 +168,10 @@ def metrics(as_json: Json = False) -> None:
     print_table("Metrics", list(rows[0]), (list(row.values()) for row in rows))
 
 
-def _version(dataset: str, server: str | None) -> "Version":
+def _version(dataset: str, server: str | None, encoding: str | None) -> "Version":
     from retia.loaders import load
 
-    return load(dataset, server=server).version
+    return load(dataset, server=server, encoding=encoding).version
 
 
 def _print_result(version: "Version", task: str, result: dict[str, Any]) -> None:

@@ -9,7 +9,7 @@ import logging
 import os
 import shutil
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,40 +42,53 @@ TRIES = 2
 log = logging.getLogger("retia")
 
 
-def fetch(reference: str, client: Client, cache: Path | None = None) -> Version:
+def fetch(
+    reference: str,
+    client: Client,
+    cache: Path | None = None,
+    encodings: Collection[str] | None = (),
+) -> Version:
     """The version that `name[@version]` names, downloaded and verified; the newest without `@`.
 
-    Where the server cannot be reached, the cached version serves. Raises `IntegrityError` that
-    names the file where the server's bytes are wrong twice.
+    Of the encodings of texts those named are downloaded, all where `encodings` is None. Where the
+    server cannot be reached, the cached version serves. Raises `IntegrityError` that names the file
+    where the server's bytes are wrong twice.
     """
     cache = cache or default_cache() / DATASETS
     name, number = parse_reference(reference)
     try:
         manifest = client.manifest(name, number or newest(client, name))
     except UnreachableError as error:
-        return _offline(reference, cache, error)
+        return _offline(reference, cache, encodings or (), error)
+    if encodings is None:
+        encodings = [card.name for card in manifest.encodings or ()]
+    shards = manifest.files_with(encodings)
     folder = cache / name / manifest.version
-    if _is_whole(folder, manifest):
+    if _is_whole(folder, manifest, shards):
         return Version(folder, manifest)
     folder.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(folder.with_name(f".{manifest.version}.lock")):
-        if not _is_whole(folder, manifest):
-            _complete(folder, manifest, client)
+        if not _is_whole(folder, manifest, shards):
+            _complete(folder, manifest, shards, client)
     return Version(folder, manifest)
 
 
-def cached(reference: str, cache: Path | None = None) -> Version:
-    """A version from the cache alone, verified; raises `IntegrityError` naming an altered file."""
-    cache = cache or default_cache() / DATASETS
+def find_cached(reference: str, cache: Path | None = None) -> Version:
+    """A version from the cache alone, as it lies there."""
     parse_reference(reference)
-    return verified(resolve(reference, cache))
+    return resolve(reference, cache or default_cache() / DATASETS)
 
 
-def verified(version: Version) -> Version:
-    """The version itself; raises `IntegrityError` naming an altered file."""
+def verified(version: Version, encodings: Collection[str] = ()) -> Version:
+    """The version itself, its files and those of the named encodings looked at.
+
+    Raises `IntegrityError` naming an altered file, `NotFoundError` for an encoding that is absent.
+    """
     if version.manifest.digest != version.manifest.content_digest():
         raise IntegrityError(f"{version.root / MANIFEST_FILE}: the digest does not fit the content")
-    wrong = _wrong_files(version.root, version.manifest)
+    for name in encodings:
+        version.need_encoding(name)
+    wrong = _wrong_files(version.root, version.manifest.files_with(encodings))
     if wrong:
         raise IntegrityError(
             f"{version.root / wrong[0].path}: missing or altered ({len(wrong)} such files); "
@@ -110,9 +123,11 @@ def newest(client: Client, name: str) -> str:
     return max(numbers, key=lambda number: [int(part) for part in number.split(".")])
 
 
-def _offline(reference: str, cache: Path, error: UnreachableError) -> Version:
+def _offline(
+    reference: str, cache: Path, encodings: Collection[str], error: UnreachableError
+) -> Version:
     try:
-        version = cached(reference, cache)
+        version = verified(find_cached(reference, cache), encodings)
     except NotFoundError:
         raise error from None
     log.warning("%s; using %s of the cache", error, version.manifest.reference)
@@ -128,20 +143,20 @@ def _cached_manifest(folder: Path) -> Manifest | None:
     return manifest if manifest.digest == manifest.content_digest() else None
 
 
-def _is_whole(folder: Path, manifest: Manifest) -> bool:
-    """Whether the version lies here with all its files right; other content is refused."""
+def _is_whole(folder: Path, manifest: Manifest, shards: tuple[Shard, ...]) -> bool:
+    """Whether the version lies here with those files right; other content is refused."""
     present = _cached_manifest(folder)
     if present is not None and present.digest != manifest.digest:
         raise InputError(
             f"{folder} holds another {manifest.reference} (digest {str(present.digest)[:12]}, the "
             f"server's is {str(manifest.digest)[:12]}); remove it or choose another cache"
         )
-    return present is not None and not _wrong_files(folder, manifest)
+    return present is not None and not _wrong_files(folder, shards)
 
 
-def _wrong_files(folder: Path, manifest: Manifest) -> list[Shard]:
+def _wrong_files(folder: Path, shards: tuple[Shard, ...]) -> list[Shard]:
     """The files that are missing or altered."""
-    return [shard for shard in manifest.shards if not _is_right(_place(folder, shard), shard)]
+    return [shard for shard in shards if not _is_right(_place(folder, shard), shard)]
 
 
 def _size(path: Path) -> int:
@@ -163,9 +178,9 @@ def _place(folder: Path, shard: Shard) -> Path:
     return path
 
 
-def _complete(folder: Path, manifest: Manifest, client: Client) -> None:
+def _complete(folder: Path, manifest: Manifest, shards: tuple[Shard, ...], client: Client) -> None:
     """Fetch what is missing or altered, then write the manifest. Holds the version's lock."""
-    wrong = _wrong_files(folder, manifest)
+    wrong = _wrong_files(folder, shards)
     for shard in wrong:
         if (folder / shard.path).exists():
             log.warning("%s: altered; downloading it again", folder / shard.path)

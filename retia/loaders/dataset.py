@@ -5,7 +5,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from retia.loaders.cache import cached, fetch, verified
+from retia.loaders.cache import fetch, find_cached, verified
 from retia.loaders.client import Client
 from retia.loaders.frames import edge_frame, graph, node_frame
 from retia.loaders.splits import (
@@ -17,7 +17,13 @@ from retia.loaders.splits import (
     node_split,
     tensor,
 )
-from retia.shards.arrays import edge_arrays, node_label_sets, node_labels, node_matrix
+from retia.shards.arrays import (
+    edge_arrays,
+    feature_matrix,
+    node_label_sets,
+    node_labels,
+    node_matrix,
+)
 from retia.shards.errors import InputError, MissingExtraError, NotFoundError
 from retia.shards.manifest import Manifest, Task
 from retia.shards.store import resolve
@@ -34,6 +40,7 @@ def load(
     server: str | None = None,
     cache: str | Path | None = None,
     store: str | Path | None = None,
+    encoding: str | None = None,
 ) -> "Dataset":
     """Load `name`, `name@version` or the folder of a version.
 
@@ -41,25 +48,31 @@ def load(
     cannot be reached. Without one, the local store and then the cache are looked at. The newest
     version is taken where none is named. Every file is verified; a wrong one that cannot be
     downloaded again is an `IntegrityError`.
+
+    `encoding` names the encoding of the texts to have as features; those of others are neither
+    downloaded nor looked at, and without it none are.
     """
     cache = Path(cache) if cache else None
+    encodings = () if encoding is None else (encoding,)
     if server is not None:
         with Client(server) as client:
-            return Dataset(fetch(reference, client, cache))
+            return Dataset(fetch(reference, client, cache, encodings), encoding)
     try:
-        return Dataset(verified(resolve(reference, Path(store) if store else None)))
+        version = resolve(reference, Path(store) if store else None)
     except NotFoundError as missing:
         try:
-            return Dataset(cached(reference, cache))
+            version = find_cached(reference, cache)
         except (NotFoundError, InputError):
             raise missing from None
+    return Dataset(verified(version, encodings), encoding)
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """A dataset version, and the forms it can be had in."""
+    """A dataset version, the encoding of its texts, and the forms it can be had in."""
 
     version: Version
+    encoding: str | None = None
 
     def __repr__(self) -> str:
         tasks = ", ".join(task.name for task in self.tasks) or "no tasks"
@@ -94,11 +107,11 @@ class Dataset:
 
         `edge_index` (2, E) and `edge_attr` (E, F) are those of `relation`, by default the relation
         of the first task; a further relation is `edge_index_NAME`, `edge_attr_NAME`, a `-` in its
-        name written `_`. Undirected edges stand in both directions. `x` (n, F) are the feature
-        columns, `pos` (n, 2 or 3) the positions, `y` (n,) the public labels of the first node task,
-        -1 where a label is hidden or absent; those of a further one are `y_NAME`. Of a multi-label
-        task they are (n, C) float32, NaN where hidden or absent. A hidden weight of an
-        edge-regression task is NaN.
+        name written `_`. Undirected edges stand in both directions. `x` (n, F) are the numeric
+        feature columns, then the encoding of the texts, `pos` (n, 2 or 3) the positions, `y` (n,)
+        the public labels of the first node task, -1 where a label is hidden or absent; those of a
+        further one are `y_NAME`. Of a multi-label task they are (n, C) float32, NaN where hidden or
+        absent. A hidden weight of an edge-regression task is NaN.
         """
         try:
             from torch_geometric.data import Data
@@ -106,7 +119,7 @@ class Dataset:
             raise MissingExtraError("bench", "torch-geometric") from error
         data = Data(num_nodes=self.manifest.num_nodes)
         optional = {
-            "x": node_matrix(self.version, "feature"),
+            "x": feature_matrix(self.version, self.encoding),
             "pos": node_matrix(self.version, "position"),
             **self._edges(relation or self._main_relation()),
             **self._labels(),

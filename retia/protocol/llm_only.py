@@ -1,7 +1,7 @@
 """The row of a language model alone, where the texts of nodes hold its predictions.
 
 A dataset whose descriptions came from prompts with the names of the classes says so in its
-parameters, under `descriptions`, as `retia describe` recorded it. What a model of graphs adds to
+parameters, under `generated_text`, as `retia describe` recorded it. What a model of graphs adds to
 such texts is only seen beside what the language model had guessed.
 """
 
@@ -15,13 +15,13 @@ from retia.shards.version import Version
 
 Ints = NDArray[np.int64]
 
-DESCRIPTION = "description"
+GENERATED_TEXT = "generated_text"
 DECORATION = " \t\r*_`'\"."
 
 
 def holds_predictions(version: Version, task: Task) -> bool:
     """Whether the texts hold predictions of this task's classes."""
-    record = version.manifest.provenance.parameters.get("descriptions")
+    record = version.manifest.provenance.parameters.get(GENERATED_TEXT)
     if task.type != "node" or not isinstance(record, dict) or not record.get("llm_prediction"):
         return False
     return record.get("classes") == list(task.classes)
@@ -29,7 +29,7 @@ def holds_predictions(version: Version, task: Task) -> bool:
 
 def llm_only(version: Version, task: str, split: int) -> Ints:
     """(n,) the class that each description ends with, the commonest training class without one."""
-    texts = version.nodes([DESCRIPTION])[DESCRIPTION].combine_chunks()
+    texts = version.nodes([GENERATED_TEXT])[GENERATED_TEXT].combine_chunks()
     found = predicted_classes(texts, version.manifest.task(task).classes)
     return filled(version, task, split, found)
 

@@ -97,8 +97,8 @@ def degree_matched_negatives(
     """For each positive a non-edge of nearly the same visible degrees, drawn uniformly.
 
     Degrees are near where `degree_scale` has them in one unit interval that ends at a whole number:
-    up to 4 each is alone, and none at all is never like one. Returns (P, 2) pairs and the (P,) mask
-    of the positives that found one.
+    up to 3 each is alone, so that none at all is never like one. Returns (P, 2) pairs and the (P,)
+    mask of the positives that found one.
     """
     scales = [
         np.ceil(degree_scale(degree)).astype(np.int64)

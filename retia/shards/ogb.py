@@ -30,6 +30,7 @@ from numpy.typing import NDArray
 
 from retia.shards.arrays import (
     edge_arrays,
+    feature_matrix,
     integers,
     node_labels,
     node_matrix,
@@ -49,11 +50,14 @@ PREFIXES = {"link": "ogbl", "node": "ogbn"}
 Arrays = dict[str, NDArray[Any]]
 
 
-def export_ogb(version: Version, task: str, out: Path, split: int = 0) -> Path:
+def export_ogb(
+    version: Version, task: str, out: Path, split: int = 0, encoding: str | None = None
+) -> Path:
     """Write a task for OGB's loaders below `out`; returns the path of the zip.
 
     `split` is the one that loaders take by default; where there are several, each is written as
-    `{scheme}-{i}`, to be had with `get_edge_split("random-3")` or `get_idx_split("random-3")`.
+    `{scheme}-{i}`, to be had with `get_edge_split("random-3")` or `get_idx_split("random-3")`. The
+    vectors of `encoding` stand after the feature columns; without one none do.
     An earlier export of the same task in `out` is replaced. Where the dataset has several tasks,
     the name is `{name}_{task}`. Raises `InputError` for a sealed task,
     whose test labels are not there to be exported.
@@ -66,9 +70,9 @@ def export_ogb(version: Version, task: str, out: Path, split: int = 0) -> Path:
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out, prefix=".ogb-") as temporary:
         stage = Path(temporary) / home.name
-        _write_folder(version, wanted, stage / short)
+        _write_folder(version, wanted, stage / short, encoding)
         _zip_folder(stage / short, stage / f"{short}.zip")
-        meta = meta_dict(version, wanted, home.absolute() / short, split)
+        meta = meta_dict(version, wanted, home.absolute() / short, split, encoding)
         _save(meta, stage / "meta_dict.pt")
         if home.exists():
             shutil.rmtree(home)
@@ -76,7 +80,9 @@ def export_ogb(version: Version, task: str, out: Path, split: int = 0) -> Path:
     return home / f"{short}.zip"
 
 
-def meta_dict(version: Version, task: Task, folder: Path, split: int = 0) -> dict[str, str | int]:
+def meta_dict(
+    version: Version, task: Task, folder: Path, split: int = 0, encoding: str | None = None
+) -> dict[str, str | int]:
     """OGB's description of an export that lies, or shall lie, in `folder`, its zip beside it."""
     roles = {column.role for column in version.manifest.columns if column.dtype != "string"}
     _, attributes = edge_arrays(version, _main_relation(version.manifest, task))
@@ -92,7 +98,7 @@ def meta_dict(version: Version, task: Task, folder: Path, split: int = 0) -> dic
         "split": _split_name(task, split),
         "download_name": folder.name,
         "url": folder.with_name(f"{folder.name}.zip").as_uri(),
-        "has_node_attr": str("feature" in roles),
+        "has_node_attr": str("feature" in roles or encoding is not None),
         "has_edge_attr": str(attributes is not None),
         "additional node files": "node_pos" if "position" in roles else "None",
         "additional edge files": "None",
@@ -108,17 +114,17 @@ def _check(manifest: Manifest, task: Task, split: int) -> None:
             "server; use retia.load and retia submit"
         )
     if task.type not in PREFIXES:
-        raise InputError(f"{where}: OGB has no format for tasks of type {task.type}")
+        raise InputError(f"{where}: tasks of type {task.type} are not exported to OGB's format")
     if not 0 <= split < task.num_splits:
         raise NotFoundError(f"{where} has no split {split}; it has 0 to {task.num_splits - 1}")
 
 
-def _write_folder(version: Version, task: Task, folder: Path) -> None:
+def _write_folder(version: Version, task: Task, folder: Path, encoding: str | None) -> None:
     for name in ("raw", "processed", "mapping"):
         (folder / name).mkdir(parents=True)
     release = f"# Release note for {version.manifest.name}\n\n### {version.manifest.reference}\n"
     (folder / f"RELEASE_v{_major(version.manifest)}.txt").write_text(release)
-    graph: dict[str, Any] = _graph(version, task)
+    graph: dict[str, Any] = _graph(version, task, encoding)
     np.savez_compressed(folder / "raw" / "data.npz", **graph)
     if task.type == "node":
         labels = _ogb_labels(node_labels(version, task))
@@ -131,10 +137,10 @@ def _write_folder(version: Version, task: Task, folder: Path) -> None:
     _write_mapping(version, task, folder / "mapping")
 
 
-def _graph(version: Version, task: Task) -> Arrays:
+def _graph(version: Version, task: Task, encoding: str | None) -> Arrays:
     index, attributes = edge_arrays(version, _main_relation(version.manifest, task))
     optional = {
-        "node_feat": node_matrix(version, "feature"),
+        "node_feat": feature_matrix(version, encoding),
         "node_pos": node_matrix(version, "position"),
         "edge_feat": attributes,
     }

@@ -67,13 +67,17 @@ class Version:
 
         Raises `NotFoundError` where the version has no such encoding, or its files are not here.
         """
+        self.need_encoding(name)
+        return self.table(encoding_table(name))
+
+    def need_encoding(self, name: str) -> None:
+        """Raise `NotFoundError` where there is no such encoding, or its files are not here."""
         if self.manifest.encoding(name).name in self.absent_encodings():
             raise NotFoundError(
                 f"{self.root} is without the encoding '{name}', which {self.manifest.reference} "
                 f"has; load it with encoding='{name}' and a server, or run: retia download "
                 f"{self.manifest.reference} --encoding {name} --server URL"
             )
-        return self.table(encoding_table(name))
 
     def absent_encodings(self) -> tuple[str, ...]:
         """The encodings of which no file is here: a download leaves out what nobody asked for."""

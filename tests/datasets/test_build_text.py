@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from retia.datasets.text import inputs
@@ -14,6 +16,7 @@ from retia.datasets.text.graph import TextGraph
 from retia.datasets.text.inputs import Given, Raw, UserFiles
 from retia.datasets.text.options import TextOptions
 from retia.datasets.text.readers.tables import EdgeMapping, NodeMapping
+from retia.datasets.text.tans.record import RECORD
 from retia.protocol.audit import audit
 from retia.shards.arrays import encoding_matrix
 from retia.shards.errors import InputError, NotFoundError
@@ -384,3 +387,98 @@ def test_a_graph_without_text_has_no_columns_of_it(data: Path, tmp_path: Path) -
     assert [column.name for column in version.manifest.columns] == ["flights_degree"]
     whole: TextGraph = airports.reader()
     assert whole.report["nodes_without_text"] == 131
+
+
+@pytest.fixture(scope="session")
+def described(papers: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Generated texts of all papers but one."""
+    ids = pd.read_csv(papers[0])["id"]
+    texts = [f"A paper with number {i % 7} of seven." for i in range(len(ids))]
+    path = tmp_path_factory.mktemp("described") / "described.csv"
+    pd.DataFrame({"id": ids, "description": texts})[:-1].sample(frac=1).to_csv(path, index=False)
+    return path
+
+
+def test_generated_texts_are_a_column_of_their_own(
+    source: UserFiles, described: Path, tmp_path: Path
+) -> None:
+    made = build(source, tmp_path, texts=described, encodings=("hashing-16",))
+    assert list(made) == ["node"]
+    version = made["node"]
+    nodes, names = version.nodes(), version.table("ids")["name"].to_pylist()
+    found = dict(zip(names, nodes["generated_text"].to_pylist(), strict=True))
+    expected = pd.read_csv(described).set_index("id")["description"].to_dict()
+    assert found == expected | {"p299": ""}
+    assert nodes["missing_text"].to_pylist().count(True) == 0
+    assert version.manifest.encoding("hashing-16").texts == "title and abstract and generated_text"
+    assert len(version.manifest.provenance.sources) == 3
+    assert "how is not recorded" in version.manifest.description
+
+
+def test_a_prediction_in_generated_texts_is_told(
+    source: UserFiles, described: Path, tmp_path: Path
+) -> None:
+    table = pa.Table.from_pandas(pd.read_csv(described), preserve_index=False)
+    record = {"llm_prediction": True, "with": "endpoint", "dataset": "net-node@1.0.0"}
+    path = tmp_path / "described.parquet"
+    pq.write_table(table.replace_schema_metadata({RECORD: json.dumps(record)}), path)
+    manifest = build(source, tmp_path, texts=path)["node"].manifest
+    assert "holds the model's prediction of the class" in manifest.description
+    assert manifest.provenance.parameters["generated_text"] == record
+
+
+@pytest.mark.parametrize(
+    ("rows", "problem"),
+    [
+        ("id,description\np1,a\npX,b\n", "row 2 names the node 'pX', which is not there"),
+        ("id,description\np1,a\np1,b\n", "node 'p1' has two rows"),
+        ("id,text\np1,a\n", "there is no column description; there are: id, text"),
+    ],
+)
+def test_generated_texts_of_other_nodes_are_refused(
+    source: UserFiles, tmp_path: Path, rows: str, problem: str
+) -> None:
+    (tmp_path / "bad.csv").write_text(rows)
+    with pytest.raises(InputError, match=problem):
+        build(source, tmp_path, texts=tmp_path / "bad.csv")
+
+
+def test_generated_texts_and_hidden_edges_do_not_go_together(
+    source: UserFiles, described: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(InputError, match="net-link cannot be built: texts of --texts may tell"):
+        build(source, tmp_path, texts=described, only="link")
+
+
+def test_a_graph_is_put_into_the_space_of_another(
+    source: UserFiles, built: dict[str, Version], tmp_path: Path
+) -> None:
+    made = build(
+        source,
+        tmp_path,
+        name="other",
+        seed=3,
+        only="node",
+        encodings=("tfidf-svd-8", "hashing-16"),
+        fit_on=str(built["node"].root),
+    )["node"]
+    card = made.manifest.encoding("tfidf-svd-8")
+    assert card.fitted_on == f"net-node@1.0.0 {built['node'].manifest.digest}"
+    assert made.manifest.encoding("hashing-16").fitted_on == "nothing"
+    names = [version.table("ids")["name"].to_numpy() for version in (made, built["node"])]
+    for encoding in ("tfidf-svd-8", "hashing-16"):
+        here, there = (encoding_matrix(v, encoding) for v in (made, built["node"]))
+        np.testing.assert_allclose(
+            here[np.argsort(names[0])], there[np.argsort(names[1])], atol=1e-5
+        )
+
+
+def test_a_source_without_the_encoding_cannot_be_fitted_on(
+    source: UserFiles, built: dict[str, Version], tmp_path: Path
+) -> None:
+    with pytest.raises(InputError, match="has no encoding 'tfidf-svd-9'; build it with one"):
+        build(source, tmp_path, encodings=("tfidf-svd-9",), fit_on=str(built["node"].root))
+    with pytest.raises(NotFoundError, match="no dataset 'no-node'"):
+        build(source, tmp_path, encodings=("tfidf-svd-9",), fit_on="no-node")
+    with pytest.raises(InputError, match="--fit-on goes with --encoding"):
+        build(source, tmp_path, fit_on="net-node")

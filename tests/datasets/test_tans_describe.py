@@ -16,7 +16,7 @@ from retia.datasets.text.tans.describers.cache import AnswerCache
 from retia.datasets.text.tans.describers.endpoint import Manner, ask_all
 from retia.datasets.text.tans.describers.limits import Prices
 from retia.datasets.text.tans.describers.request import Endpoint, Request, make_requests
-from retia.datasets.text.tans.record import read_descriptions
+from retia.datasets.text.tans.record import read_record
 from retia.protocol.baselines import mandatory_predictions
 from retia.protocol.evaluation import evaluate, load_truth
 from retia.protocol.llm_only import predicted_classes
@@ -265,8 +265,8 @@ def test_the_template_needs_no_network(retia: Retia, node: Version, tmp_path: Pa
         assert text.startswith(f"This node is joined to {k} others.")
         assert f"its degree is {k}, higher" in text
     assert set(table["status"].to_pylist()) == {"ok"}
-    record, _ = read_descriptions(out)
-    assert record["digest"] == node.manifest.digest
+    record = read_record(out)
+    assert record and record["digest"] == node.manifest.digest
     assert not record["llm_prediction"]
 
 
@@ -321,9 +321,9 @@ def test_classes_in_the_prompt_make_a_prediction_with_its_baseline(
         words = ("describe", node.root, "--with", "endpoint", "--model", "m", "--out", out)
         assert retia(*words, "--classes-in-prompt", "--json") == 0
     told = json.loads(capsys.readouterr().out)
-    table, record = pq.read_table(out), read_descriptions(out)[0]
+    table, record = pq.read_table(out), read_record(out)
     assert set(table["llm_prediction"].to_pylist()) == {"green"}
-    assert record["llm_prediction"] and record["class_names_in_prompt"]
+    assert record and record["llm_prediction"] and record["class_names_in_prompt"]
     assert record["parameters"] == {"temperature": 0, "max_tokens": 300}
     assert b"prediction" in table.schema.field("description").metadata[b"description"]
     assert set(table["template"].to_pylist()) == {"tans-free-classes/1"}
@@ -458,17 +458,17 @@ def test_a_graph_without_text_gets_one_that_can_be_encoded(
     made, out = tmp_path / "made", tmp_path / "air.parquet"
     assert retia(*plain, "--name", "bare") == 0
     assert retia("describe", made / "bare-node" / "1.0.0", "--node", "airport", "--out", out) == 0
-    words = ("--name", "air", "--descriptions", out, "--encoding", "hashing-32")
+    words = ("--name", "air", "--texts", out, "--encoding", "hashing-32")
     assert retia(*plain, *words) == 0
     assert not (made / "air-link").exists()  # the descriptions would tell of its hidden edges
     version = Version.open(made / "air-node" / "1.0.0")
     described = pq.read_table(out)
     by_id = dict(zip(*(described[name].to_pylist() for name in ("id", "description")), strict=True))
-    names, texts = version.table("ids")["name"], version.nodes(["description"])["description"]
+    names, texts = version.table("ids")["name"], version.nodes(["generated_text"])["generated_text"]
     assert [by_id[name] for name in names.to_pylist()] == texts.to_pylist()
     assert version.manifest.encodings is not None
     parameters = version.manifest.provenance.parameters
-    assert parameters["descriptions"]["template"] == "tans-template-free/1"
+    assert parameters["generated_text"]["template"] == "tans-template-free/1"
     assert retia("audit", version.root) == 0
     assert "llm-only" not in mandatory_predictions(version, "kind")
 
@@ -482,9 +482,9 @@ def test_predictions_in_the_texts_make_the_llm_only_row_mandatory(
     with chat_server(Books(text="It is large.\nClass: quiet")) as url:
         monkeypatch.setenv("OPENAI_BASE_URL", url)
         assert retia(*words, "--classes-in-prompt", "--out", out) == 0
-    assert retia(*plain, "--name", "air", "--descriptions", out) == 0
+    assert retia(*plain, "--name", "air", "--texts", out) == 0
     version = Version.open(made / "air-node" / "1.0.0")
-    (column,) = (one for one in version.manifest.columns if one.name == "description")
+    (column,) = (one for one in version.manifest.columns if one.name == "generated_text")
     assert "prediction of the class" in column.description
     row = mandatory_predictions(version, "kind")["llm-only"]
     classes = version.manifest.task("kind").classes
@@ -499,10 +499,10 @@ def test_descriptions_that_do_not_fit_are_refused(
     cut.write_bytes(out.read_bytes()[:-50])
     as_nodes = [out if str(word).endswith("n.csv") else word for word in plain]
     for words, told in (
-        ((*plain, "--descriptions", out), "row 1 names the node 'n0', which is not there"),
-        ((*plain, "--descriptions", cut), "not a whole Parquet file"),
-        ((*plain, "--only", "link", "--descriptions", out), "not there"),
-        (tuple(as_nodes), "given as --descriptions"),
+        ((*plain, "--texts", out), "row 1 names the node 'n0', which is not there"),
+        ((*plain, "--texts", cut), "Parquet"),
+        ((*plain, "--only", "link", "--texts", out), "may tell of the edges"),
+        (tuple(as_nodes), "given as --texts"),
     ):
         capsys.readouterr()
         assert retia(*words, "--name", "air") == 2

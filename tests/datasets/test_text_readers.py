@@ -186,6 +186,16 @@ def test_lists_of_parquet_are_multilabels_and_whole_floats_are_ids(tmp_path: Pat
     assert graph.labels["tags"].values.tolist() == [[True, True], [False, False]]
 
 
+def test_numbers_that_are_missing_in_parquet_are_no_labels(tmp_path: Path) -> None:
+    year = np.array([2001.0, np.nan, 1999.0])
+    pq.write_table(pa.table({"id": ["a", "b", "c"], "year": year}), tmp_path / "nodes.parquet")
+    (edges,) = write(tmp_path, edges_csv="src,dst\na,b\n")
+    columns = NodeMapping(texts=(), labels=("year",))
+    year_label = read_tables(tmp_path / "nodes.parquet", edges, columns).labels["year"]
+    assert year_label.classes == ("1999", "2001")
+    assert year_label.values.tolist() == [1, -1, 0]
+
+
 def test_cstag_gives_texts_categories_and_neighbours(tmp_path: Path) -> None:
     (path,) = write(
         tmp_path,
@@ -268,6 +278,18 @@ BAD: dict[str, tuple[Case, str]] = {
             *write(folder, nodes_csv="id,text\n1,a\n ,b\n", edges_csv="src,dst\n1,1\n")
         ),
         "nodes.csv: row 3, column id: is empty",
+    ),
+    "two columns of a name": (
+        lambda folder: read_tables(
+            *write(folder, nodes_csv="id,text,text\n1,a,b\n", edges_csv="src,dst\n1,1\n")
+        ),
+        "nodes.csv: two columns are called 'text'; rename one",
+    ),
+    "an id with a NUL": (
+        lambda folder: read_tables(
+            *write(folder, nodes_csv="id,text\n1,a\n2\0,b\n", edges_csv="src,dst\n1,1\n")
+        ),
+        "the id of node 2 has a NUL; give another",
     ),
     "a row of three": (
         lambda folder: read_tables(

@@ -19,6 +19,6 @@ MODEL = Model(
     name="gcn",
     summary="graph convolutions on the undirected message graph",
     paper="Kipf and Welling 2017, arXiv:1609.02907",
-    tasks=("link", "node"),
+    tasks=("link", "node", "node-multilabel"),
     encoder=encoder,
 )

@@ -19,6 +19,6 @@ MODEL = Model(
     name="graphsage",
     summary="mean of the neighbours beside the own state, undirected message graph, full batch",
     paper="Hamilton, Ying and Leskovec 2017, arXiv:1706.02216",
-    tasks=("link", "node"),
+    tasks=("link", "node", "node-multilabel"),
     encoder=encoder,
 )

@@ -32,7 +32,7 @@ MODEL = Model(
     name="mlp",
     summary="perceptron on features and positions, no edges; pair decoder for links",
     paper="Rumelhart, Hinton and Williams 1986, doi:10.1038/323533a0",
-    tasks=("link", "node"),
+    tasks=("link", "node", "node-multilabel"),
     needs=("features",),
     encoder=encoder,
 )

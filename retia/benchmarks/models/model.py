@@ -14,7 +14,7 @@ from retia.shards.version import Version
 if TYPE_CHECKING:
     from torch import nn
 
-TaskType = Literal["link", "edge-regression", "node"]
+TaskType = Literal["link", "edge-regression", "node", "node-multilabel"]
 Need = Literal["features", "positions"]
 Predict = Callable[[Version, str, int, Part], NDArray[Any]]
 

@@ -5,9 +5,11 @@ from pathlib import Path
 
 from retia.datasets.assemble import Built, Step, write_dataset
 from retia.datasets.text.encoders.encode import check_spec
+from retia.datasets.text.generated import with_generated
 from retia.datasets.text.inputs import Raw, TextSource
 from retia.datasets.text.options import TextOptions, check_options
 from retia.datasets.text.siblings import MAKERS, Job, siblings_of
+from retia.shards.store import resolve
 from retia.shards.writer import new_secret
 
 
@@ -22,11 +24,14 @@ def build_text(
     check_options(options, source.known_to_all)
     for spec in options.encodings:
         check_spec(spec)
+    fit_on = resolve(options.fit_on, out) if options.fit_on else None
     step("read the graph")
     raw = _titled(source.read(options.license), options)
+    if options.texts is not None:
+        raw = with_generated(raw, options.texts)
     if options.group is not None:
         raw.graph.group_names(options.group)
-    job = Job(raw, options, new_secret() if options.sealed else None)
+    job = Job(raw, options, new_secret() if options.sealed else None, fit_on)
     step("make the tasks")
     datasets = [MAKERS[sibling](job) for sibling in siblings_of(job)]
     built = []

@@ -170,8 +170,8 @@ def make_text_graph(
     Rows that are equal in all columns are one node. Self-loops are dropped and parallel edges
     merged, the first text that is there standing for all. NUL characters are taken out of texts,
     a text of nothing but blanks is none, and HTML stays as it is. All of it is counted in the
-    report. Raises `InputError` for no nodes, an id that is empty or has different rows, a text
-    that is no Unicode or larger than `MAX_TEXT_BYTES`, and columns of unequal length.
+    report. Raises `InputError` for no nodes, an id that is empty, has a NUL or different rows,
+    a text that is no Unicode or larger than `MAX_TEXT_BYTES`, and columns of unequal length.
     """
     counts = dict(report or {})
     ids = as_texts(ids)
@@ -275,6 +275,11 @@ def _check_ids(where: str, ids: Texts) -> None:
     size = pc.binary_length(column).to_numpy(zero_copy_only=False)
     if (size == 0).any():
         raise InputError(f"{where}: node {int(np.argmax(size == 0)) + 1} has no id; give it one")
+    nul = pc.match_substring(column, "\x00").to_numpy(zero_copy_only=False)
+    if nul.any():
+        raise InputError(
+            f"{where}: the id of node {int(np.argmax(nul)) + 1} has a NUL; give another"
+        )
     if (size > MAX_ID_BYTES).any():
         first = int(np.argmax(size > MAX_ID_BYTES))
         raise InputError(

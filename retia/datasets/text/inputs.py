@@ -128,8 +128,8 @@ def airports(folder: Path, country: str) -> Published:
         reader=partial(read_airports, folder, country),
         builder="airports",
         title=f"Airports, {country} (struc2vec)",
-        description="Airports that are joined where commercial flights connect them. There is no "
-        "text, and airports have numbers for names.",
+        description="Airports that are joined where commercial flights connect them. The source "
+        "has no text, and numbers for the names of airports.",
         license="MIT",
         citation="Ribeiro, Saverese, Figueiredo: struc2vec: Learning Node Representations from "
         "Structural Identity. KDD 2017.",
@@ -222,9 +222,7 @@ def choose(given: Given) -> UserFiles:
 def _tables(nodes: Path, given: Given) -> UserFiles:
     assert given.edges is not None
     if is_described(nodes):
-        raise InputError(
-            f"{nodes}: descriptions are given as --descriptions, beside the nodes' own table"
-        )
+        raise InputError(f"{nodes}: descriptions are given as --texts, beside the nodes' own table")
     of_nodes, of_edges = given.node_mapping, given.edge_mapping
     parameters = {
         "format": "tables",

@@ -1,6 +1,7 @@
 """How the datasets of a text-attributed graph are to be built, and which options go together."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal, get_args
 
 from retia.datasets.assemble import check_names
@@ -9,6 +10,10 @@ from retia.shards.errors import InputError
 Sibling = Literal["link", "node"]
 SplitBy = Literal["random", "grouped"]
 
+TELLING = (
+    "texts of --texts may tell of the edges that would be hidden, since they are written with all "
+    "of them in sight"
+)
 SIBLINGS: tuple[Sibling, ...] = get_args(Sibling)
 
 
@@ -19,7 +24,9 @@ class TextOptions:
     `encodings` are the specs of encoders. With the split `grouped` the nodes that are alike in the
     column `group` stay in one part of a task of nodes. `ask` is the relation of which edges are
     hidden, the largest by default. With `shots` each label of one class has a second task, with as
-    many nodes of each class to learn from.
+    many nodes of each class to learn from. `texts` is a table of generated texts by id, as `retia
+    describe` writes it. Encoders are fitted on the texts of the version that `fit_on` refers to, on
+    the graph's own by default.
     """
 
     name: str
@@ -33,6 +40,8 @@ class TextOptions:
     encodings: tuple[str, ...] = ()
     ask: str | None = None
     shots: int | None = None
+    texts: Path | None = None
+    fit_on: str | None = None
     license: str | None = None
 
 
@@ -59,5 +68,9 @@ def check_options(options: TextOptions, known_to_all: str | None) -> None:
             "--shots and --sealed node do not go together: the few shots of one split are asked "
             "for in others, so they are open; leave one of them out"
         )
+    if options.fit_on is not None and not options.encodings:
+        raise InputError("--fit-on goes with --encoding: it says what an encoder is fitted on")
+    if options.texts is not None and "link" in (options.only, options.sealed):
+        raise InputError(f"{options.name}-link cannot be built: {TELLING}")
     if len(set(options.encodings)) < len(options.encodings):
         raise InputError("--encoding: an encoder is named twice")

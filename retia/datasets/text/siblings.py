@@ -19,9 +19,10 @@ from retia.datasets.text.columns import (
     text_columns,
 )
 from retia.datasets.text.encoders import Encoded, encode
+from retia.datasets.text.fitted import JOINT, fitted_on
 from retia.datasets.text.graph import UNLABELLED, Bools, Ints, Labels, TextGraph, TextRelation
 from retia.datasets.text.inputs import Raw
-from retia.datasets.text.options import SIBLINGS, Sibling, TextOptions
+from retia.datasets.text.options import SIBLINGS, TELLING, Sibling, TextOptions
 from retia.protocol.groups import Grouping, NodeGroups, hide_by_pair
 from retia.protocol.link_task import TaskTables, hide_edges, make_link_task
 from retia.protocol.multilabel_task import make_multilabel_task
@@ -30,6 +31,7 @@ from retia.protocol.pairs import LinkGraph
 from retia.protocol.randomness import Randomness
 from retia.shards.errors import InputError
 from retia.shards.manifest import Encoding
+from retia.shards.version import Version
 
 HIDDEN = 0.2
 MIN_EDGES = 100
@@ -46,6 +48,7 @@ class Job:
     raw: Raw
     options: TextOptions
     secret: bytes | None
+    fit_on: Version | None = None
     encoded: dict[bytes, Vectors] = field(default_factory=dict)
 
     @property
@@ -122,10 +125,10 @@ def _lacks(job: Job, sibling: Sibling) -> str | None:
     if sibling == "node":
         why = f"no label has two classes of {MIN_CLASS} nodes; name a column with --label"
         return None if _usable(job.raw.graph) else why
+    if job.options.texts is not None:
+        return TELLING
     if job.asked is None:
         return "it has no edges"
-    if "descriptions" in job.raw.parameters:
-        return "the descriptions tell of edges that it would hide; leave --descriptions out"
     if len(job.asked.pairs) < MIN_EDGES:
         return f"{len(job.asked.pairs)} {job.asked.name} edges; {MIN_EDGES} are needed"
     return None
@@ -249,14 +252,14 @@ def _encodings(job: Job, graph: TextGraph, randomness: Randomness) -> Vectors:
     if randomness.key not in job.encoded:
         texts, what = (
             graph.joined_text().tolist(),
-            " and ".join(column_name(name) for name in graph.texts),
+            JOINT.join(column_name(name) for name in graph.texts),
         )
         made: list[Encoded] = [
             encode(
                 texts,
                 spec,
                 what=what,
-                fit_on=None,
+                fit_on=fitted_on(job.fit_on, spec) if job.fit_on else None,
                 randomness=randomness,
                 workers=job.options.workers,
             )
@@ -310,4 +313,7 @@ def _parameters(job: Job) -> dict[str, Any]:
         "encodings": list(options.encodings),
     }
     split |= {"shots": options.shots} if options.shots is not None else {}
+    if job.fit_on is not None:
+        manifest = job.fit_on.manifest
+        split["fit_on"] = {"reference": manifest.reference, "digest": manifest.digest}
     return job.raw.parameters | seed | split | {"report": dict(job.raw.graph.report)}

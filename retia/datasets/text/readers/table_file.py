@@ -111,6 +111,10 @@ def read_table_file(path: Path) -> TableFile:
         raise InputError(f"{path}: {reason}") from error
     if not table.num_rows:
         raise InputError(f"{path}: the table has no rows")
+    names = table.column_names
+    if len(set(names)) < len(names):
+        again = next(name for name in names if names.count(name) > 1)
+        raise InputError(f"{path}: two columns are called '{again}'; rename one")
     return TableFile(str(path), table, first_row=1 if packed else 2)
 
 
@@ -194,8 +198,9 @@ def _separator(path: Path) -> str:
 
 def _parquet(path: Path) -> pa.Table:
     table = pq.read_table(path)
-    columns = {name: _bytes(name, table[name]) for name in table.column_names}
-    return pa.table({name: column for name, column in columns.items() if column is not None})
+    columns = [_bytes(*one) for one in zip(table.column_names, table.columns, strict=True)]
+    kept = [place for place, column in enumerate(columns) if column is not None]
+    return pa.table([columns[i] for i in kept], [table.column_names[i] for i in kept])
 
 
 def _bytes(name: str, column: pa.ChunkedArray) -> pa.ChunkedArray | None:
@@ -204,6 +209,7 @@ def _bytes(name: str, column: pa.ChunkedArray) -> pa.ChunkedArray | None:
     if pa.types.is_dictionary(kind):
         column, kind = column.cast(kind.value_type), kind.value_type
     if pa.types.is_floating(kind):
+        column = pc.if_else(pc.is_nan(column), None, column)
         if (greatest := pc.max(pc.abs(column)).as_py()) is not None and greatest >= EXACT:
             raise ValueError(
                 f"column {name} holds floats of 2^53 and more, in which ids lose digits; "

@@ -12,11 +12,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from retia.protocol.llm_only import DESCRIPTION
 from retia.shards.errors import InputError
 
 RECORD = b"retia.descriptions"
-COLUMNS = ("id", DESCRIPTION)
 BY_TEMPLATE = "The node's place in the graph, in the words of a template."
 BY_MODEL = "The node, described by a language model."
 PREDICTED = (
@@ -40,17 +38,10 @@ def is_described(path: Path) -> bool:
         return False
 
 
-def read_descriptions(path: Path) -> tuple[dict[str, Any], pa.Table]:
-    """The record and the columns id and description of a table of `retia describe`.
-
-    Raises `InputError` for any other file.
-    """
+def read_record(path: Path) -> dict[str, Any] | None:
+    """The record in a Parquet file; none where its texts are not of `retia describe`."""
     try:
-        with pq.ParquetFile(path) as file:
-            schema = file.schema_arrow
-            metadata = schema.metadata or {}
-            if RECORD not in metadata or not set(COLUMNS) <= set(schema.names):
-                raise InputError(f"{path}: not a table that `retia describe` wrote")
-            return json.loads(metadata[RECORD]), file.read(list(COLUMNS))
+        metadata = pq.read_schema(path).metadata or {}
     except pa.ArrowException as error:
         raise InputError(f"{path}: not a whole Parquet file ({error})") from error
+    return json.loads(metadata[RECORD]) if RECORD in metadata else None
