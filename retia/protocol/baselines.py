@@ -3,7 +3,7 @@
 Links: degree (preferential attachment), common neighbours, Adamic-Adar (Adamic and Adar 2003) and,
 where there are positions, distance. Weights of edges: the mean of the training weights, and least
 squares on the degrees of both ends. Nodes: the majority class, and logistic regression on the
-features without any edge.
+features without any edge; where texts hold the predictions of a language model, these alone.
 """
 
 from collections.abc import Callable
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array, diags_array
 
 from retia.protocol.evaluation import evaluate, load_truth
+from retia.protocol.llm_only import holds_predictions, llm_only
 from retia.protocol.predictions import PARTS, value_columns
 from retia.shards.arrays import feature_matrix, integers, label_matrix, node_matrix
 from retia.shards.errors import InputError, MissingExtraError, NotFoundError
@@ -191,11 +192,13 @@ def mandatory_predictions(version: Version, task_name: str) -> dict[str, pa.Tabl
         return {name: _link_predictions(version, task_name, name) for name in names}
     if task.type == "edge-regression":
         return {name: _edge_predictions(version, task_name, name) for name in EDGE_BASELINES}
-    rows = {"majority": _node_predictions(version, task_name, majority)}
+    rows = {"majority": node_predictions(version, task_name, majority)}
+    if holds_predictions(version, task):
+        rows["llm-only"] = node_predictions(version, task_name, llm_only)
     if cards := version.manifest.encodings:
         return rows | _best_encoding(version, task_name, [card.name for card in cards])
     if node_features(version) is not None:
-        rows["features-only"] = _node_predictions(version, task_name, features_only)
+        rows["features-only"] = node_predictions(version, task_name, features_only)
     return rows
 
 
@@ -204,7 +207,7 @@ def _best_encoding(version: Version, task: str, encodings: list[str]) -> dict[st
     best, chosen = -np.inf, {}
     for encoding in encodings:
         baseline = partial(features_only, encoding=encoding)
-        table = _node_predictions(version, task, baseline)
+        table = node_predictions(version, task, baseline)
         found = _valid_score(version, task, table)
         if found > best:
             best, chosen = found, {f"features-only ({encoding})": table}
@@ -248,7 +251,8 @@ def _edge_predictions(version: Version, task: str, name: str) -> pa.Table:
     return pa.concat_tables(tables)
 
 
-def _node_predictions(version: Version, task: str, baseline: NodeBaseline) -> pa.Table:
+def node_predictions(version: Version, task: str, baseline: NodeBaseline) -> pa.Table:
+    """The predictions of a baseline of nodes, a seed a split, ready to submit."""
     described = version.manifest.task(task)
     tables = []
     for split in range(described.num_splits):

@@ -16,7 +16,7 @@ from retia.datasets.text.graph import TextGraph
 from retia.datasets.text.inputs import Given, Raw, UserFiles
 from retia.datasets.text.options import TextOptions
 from retia.datasets.text.readers.tables import EdgeMapping, NodeMapping
-from retia.datasets.text.tans.description import RECORD
+from retia.datasets.text.tans.record import RECORD
 from retia.protocol.audit import audit
 from retia.shards.arrays import encoding_matrix
 from retia.shards.errors import InputError, NotFoundError

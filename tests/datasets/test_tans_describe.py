@@ -16,8 +16,10 @@ from retia.datasets.text.tans.describers.cache import AnswerCache
 from retia.datasets.text.tans.describers.endpoint import Manner, ask_all
 from retia.datasets.text.tans.describers.limits import Prices
 from retia.datasets.text.tans.describers.request import Endpoint, Request, make_requests
-from retia.datasets.text.tans.description import predicted_classes, read_record
+from retia.datasets.text.tans.record import read_record
+from retia.protocol.baselines import mandatory_predictions
 from retia.protocol.evaluation import evaluate, load_truth
+from retia.protocol.llm_only import predicted_classes
 from retia.protocol.predictions import read_predictions
 from retia.shards.errors import InputError, ServiceError
 from retia.shards.version import Version
@@ -260,10 +262,11 @@ def test_the_template_needs_no_network(retia: Retia, node: Version, tmp_path: Pa
     )
     assert table["degree"].to_pylist() == degree.tolist()
     for text, k in zip(table["description"].to_pylist(), degree.tolist(), strict=True):
-        assert f"is joined to {k} of the other 79." in text
+        assert text.startswith(f"This node is joined to {k} others.")
+        assert f"its degree is {k}, higher" in text
     assert set(table["status"].to_pylist()) == {"ok"}
     record = read_record(out)
-    assert record is not None and record["digest"] == node.manifest.digest
+    assert record and record["digest"] == node.manifest.digest
     assert not record["llm_prediction"]
 
 
@@ -320,7 +323,7 @@ def test_classes_in_the_prompt_make_a_prediction_with_its_baseline(
     told = json.loads(capsys.readouterr().out)
     table, record = pq.read_table(out), read_record(out)
     assert set(table["llm_prediction"].to_pylist()) == {"green"}
-    assert record is not None and record["llm_prediction"] and record["class_names_in_prompt"]
+    assert record and record["llm_prediction"] and record["class_names_in_prompt"]
     assert record["parameters"] == {"temperature": 0, "max_tokens": 300}
     assert b"prediction" in table.schema.field("description").metadata[b"description"]
     assert set(table["template"].to_pylist()) == {"tans-free-classes/1"}
@@ -434,3 +437,92 @@ def test_a_killed_run_loses_no_row_and_pays_none_twice(node: Version, tmp_path: 
     assert table.num_rows == 80 and set(table["status"].to_pylist()) == {"ok"}
     assert len(books.paid) == 80
     assert sum(books.paid.values()) <= 80 + 2 * at_once
+
+
+@pytest.fixture
+def plain(tmp_path: Path) -> list[object]:
+    """The words that build a graph of 120 airports without text, of two classes."""
+    rng = np.random.default_rng(0)
+    pairs = np.unique(np.sort(rng.integers(120, size=(400, 2)), axis=1), axis=0)
+    kinds = np.where(np.bincount(pairs.ravel(), minlength=120) > 6, "busy", "quiet")
+    nodes, edges = tmp_path / "n.csv", tmp_path / "e.csv"
+    nodes.write_text("id,kind\n" + "".join(f"A{i},{kind}\n" for i, kind in enumerate(kinds)))
+    edges.write_text("src,dst\n" + "".join(f"A{a},A{b}\n" for a, b in pairs.tolist()))
+    words = ["build", "text", "--nodes", nodes, "--edges", edges, "--undirected"]
+    return [*words, "--text", "", "--label", "kind", "--out", tmp_path / "made"]
+
+
+def test_a_graph_without_text_gets_one_that_can_be_encoded(
+    retia: Retia, plain: list[object], tmp_path: Path
+) -> None:
+    made, out = tmp_path / "made", tmp_path / "air.parquet"
+    assert retia(*plain, "--name", "bare") == 0
+    assert retia("describe", made / "bare-node" / "1.0.0", "--node", "airport", "--out", out) == 0
+    words = ("--name", "air", "--texts", out, "--encoding", "hashing-32")
+    assert retia(*plain, *words) == 0
+    assert not (made / "air-link").exists()  # the descriptions would tell of its hidden edges
+    version = Version.open(made / "air-node" / "1.0.0")
+    described = pq.read_table(out)
+    by_id = dict(zip(*(described[name].to_pylist() for name in ("id", "description")), strict=True))
+    names, texts = version.table("ids")["name"], version.nodes(["generated_text"])["generated_text"]
+    assert [by_id[name] for name in names.to_pylist()] == texts.to_pylist()
+    assert version.manifest.encodings is not None
+    parameters = version.manifest.provenance.parameters
+    assert parameters["generated_text"]["template"] == "tans-template-free/1"
+    assert retia("audit", version.root) == 0
+    assert "llm-only" not in mandatory_predictions(version, "kind")
+
+
+def test_predictions_in_the_texts_make_the_llm_only_row_mandatory(
+    retia: Retia, plain: list[object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, out = tmp_path / "made", tmp_path / "air.parquet"
+    assert retia(*plain, "--name", "bare", "--only", "node") == 0
+    words = ("describe", made / "bare-node" / "1.0.0", "--with", "endpoint", "--model", "m")
+    with chat_server(Books(text="It is large.\nClass: quiet")) as url:
+        monkeypatch.setenv("OPENAI_BASE_URL", url)
+        assert retia(*words, "--classes-in-prompt", "--out", out) == 0
+    assert retia(*plain, "--name", "air", "--texts", out) == 0
+    version = Version.open(made / "air-node" / "1.0.0")
+    (column,) = (one for one in version.manifest.columns if one.name == "generated_text")
+    assert "prediction of the class" in column.description
+    row = mandatory_predictions(version, "kind")["llm-only"]
+    classes = version.manifest.task("kind").classes
+    assert {classes[place] for place in row["pred"].to_pylist()} == {"quiet"}
+
+
+def test_descriptions_that_do_not_fit_are_refused(
+    retia: Retia, plain: list[object], node: Version, tmp_path: Path, capsys: Output
+) -> None:
+    out, cut = tmp_path / "air.parquet", tmp_path / "cut.parquet"
+    assert retia("describe", node.root, "--out", out) == 0
+    cut.write_bytes(out.read_bytes()[:-50])
+    as_nodes = [out if str(word).endswith("n.csv") else word for word in plain]
+    for words, told in (
+        ((*plain, "--texts", out), "row 1 names the node 'n0', which is not there"),
+        ((*plain, "--texts", cut), "Parquet"),
+        ((*plain, "--only", "link", "--texts", out), "may tell of the edges"),
+        (tuple(as_nodes), "given as --texts"),
+    ):
+        capsys.readouterr()
+        assert retia(*words, "--name", "air") == 2
+        assert told in capsys.readouterr().err
+
+
+def test_an_interrupt_keeps_the_answers_on_their_way(node: Version, tmp_path: Path) -> None:
+    books, cache = Books(delay_s=0.3), tmp_path / "answers"
+    with chat_server(books) as url:
+        words = ["describe", node.root, "--with", "endpoint", "--model", "m", "--cache", cache]
+        command = [sys.executable, "-m", "retia", *map(str, words), "--out", tmp_path / "a.parquet"]
+        environment = os.environ | {"OPENAI_BASE_URL": url}
+        with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE) as process:
+            deadline = time.monotonic() + 60
+            while books.at_once < 4 and time.monotonic() < deadline:
+                time.sleep(0.01)
+            process.send_signal(signal.SIGINT)
+            _, told = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert b"pays no answer twice" in told
+    assert 4 <= len(books.paid) <= 8
+    with AnswerCache.open(cache) as opened:
+        assert all(opened.get(key) for key in books.paid)

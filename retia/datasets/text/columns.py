@@ -1,7 +1,7 @@
 """The columns of datasets with texts: the texts, degrees, and the table of ids."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 import pyarrow as pa
@@ -17,12 +17,18 @@ ID = "name"
 FIXED_IDS = ("node", ID)
 
 
-def text_columns(graph: TextGraph) -> tuple[NodeColumn, ...]:
-    """The texts as the source has them, and whether a node has none; nothing without texts."""
+def text_columns(graph: TextGraph, about: Mapping[str, str]) -> tuple[NodeColumn, ...]:
+    """The texts as the source has them, and whether a node has none; nothing without texts.
+
+    `about` says what a text is, by its name, where there is more to say than that.
+    """
     if not graph.texts:
         return ()
     columns = [
-        NodeColumn(_text_column(column_name(name), f"{name} of the node, '' for none"), values)
+        NodeColumn(
+            _text_column(column_name(name), about.get(name, f"{name} of the node, '' for none")),
+            values,
+        )
         for name, values in graph.texts.items()
     ]
     flag = Column(

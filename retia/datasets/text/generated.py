@@ -10,11 +10,11 @@ from retia.datasets.sources import LocalFile, fetch
 from retia.datasets.text.graph import TextGraph, as_texts, clean_texts, find_rows
 from retia.datasets.text.inputs import Raw
 from retia.datasets.text.readers.table_file import PARQUET, read_table_file
-from retia.datasets.text.tans.description import read_record
+from retia.datasets.text.tans.record import about, read_record
+from retia.protocol.llm_only import GENERATED_TEXT
 from retia.shards.errors import InputError
 
 ID, TEXT = "id", "description"
-COLUMN = "generated_text"
 GENERATED = "The column generated_text was generated: "
 PREDICTION = (
     "a language model wrote it that was given the names of the classes, so it holds the model's "
@@ -36,13 +36,14 @@ def with_generated(raw: Raw, path: Path) -> Raw:
         graph=graph,
         sources=(*raw.sources, source),
         description=f"{raw.description} {GENERATED}{_told(record)}",
-        parameters=raw.parameters | {"generated_text": record},
+        parameters=raw.parameters | {GENERATED_TEXT: record},
+        about_texts=raw.about_texts | ({GENERATED_TEXT: about(record)} if record else {}),
     )
 
 
 def _add(graph: TextGraph, path: Path) -> TextGraph:
-    if COLUMN in graph.texts:
-        raise InputError(f"{path}: the graph has a column {COLUMN} already; rename that")
+    if GENERATED_TEXT in graph.texts:
+        raise InputError(f"{path}: the graph has a column {GENERATED_TEXT} already; rename that")
     table = read_table_file(path)
     table.need((ID, TEXT))
     ids = table.ids(ID)
@@ -54,9 +55,11 @@ def _add(graph: TextGraph, path: Path) -> TextGraph:
     column = np.full(graph.num_nodes, "", dtype=object)
     column[rows] = texts
     report = (
-        graph.report | {f"{COLUMN}_nul_characters_removed": removed} if removed else graph.report
+        graph.report | {f"{GENERATED_TEXT}_nul_characters_removed": removed}
+        if removed
+        else graph.report
     )
-    added = replace(graph, texts={**graph.texts, COLUMN: as_texts(column)}, report=report)
+    added = replace(graph, texts={**graph.texts, GENERATED_TEXT: as_texts(column)}, report=report)
     missing = {"nodes_without_text": int(added.missing_text.sum())}
     return replace(added, report=added.report | missing)
 

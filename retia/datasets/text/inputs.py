@@ -14,6 +14,7 @@ from retia.datasets.text.readers.cstag import read_cstag
 from retia.datasets.text.readers.tables import EdgeMapping, NodeMapping, read_tables
 from retia.datasets.text.readers.tegdb import read_tegdb, tegdb_files
 from retia.datasets.text.readers.wn18rr import read_wn18rr, wn18rr_files
+from retia.datasets.text.tans.record import is_described
 from retia.shards.errors import InputError
 from retia.shards.manifest import Source
 
@@ -25,7 +26,7 @@ class Raw:
     """A graph as it was read, and what is to be said of it.
 
     `ask` is the relation of which edges are to be hidden, the largest where none is named.
-    `about_labels` says what a label is, by its name.
+    `about_labels` and `about_texts` say what a label and a text are, by its name.
     """
 
     graph: TextGraph
@@ -38,6 +39,7 @@ class Raw:
     homepage: str | None = None
     ask: str | None = None
     about_labels: dict[str, str] = field(default_factory=dict)
+    about_texts: dict[str, str] = field(default_factory=dict)
     parameters: dict[str, Any] = field(default_factory=dict)
 
 
@@ -219,6 +221,8 @@ def choose(given: Given) -> UserFiles:
 
 def _tables(nodes: Path, given: Given) -> UserFiles:
     assert given.edges is not None
+    if is_described(nodes):
+        raise InputError(f"{nodes}: descriptions are given as --texts, beside the nodes' own table")
     of_nodes, of_edges = given.node_mapping, given.edge_mapping
     parameters = {
         "format": "tables",

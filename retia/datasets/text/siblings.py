@@ -279,7 +279,7 @@ def _dataset(
     drawn: dict[str, Any],
 ) -> Dataset:
     options, raw = job.options, job.raw
-    columns = (*text_columns(visible), *degree_columns(visible.relations))
+    columns = (*text_columns(visible, raw.about_texts), *degree_columns(visible.relations))
     check_columns(columns)
     randomness, _ = _ordered(job, sibling)
     return Dataset(

@@ -21,13 +21,13 @@ from retia.datasets.text.tans.describers.request import Endpoint, Request
 from retia.datasets.text.tans.description import (
     answer_columns,
     described,
-    predicted_classes,
     write_descriptions,
 )
 from retia.datasets.text.tans.llm_only import llm_only_predictions, llm_only_score
 from retia.datasets.text.tans.prompts import Setting
 from retia.datasets.text.tans.questions import Questions, make_questions
 from retia.datasets.text.tans.subject import TEXT, Subject
+from retia.protocol.llm_only import predicted_classes
 from retia.shards.errors import InputError
 from retia.shards.manifest import Task
 from retia.shards.version import Version
