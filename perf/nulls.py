@@ -1,7 +1,7 @@
 """What draws of the null models cost, with a triad census each.
 
-`python perf/nulls.py FILE.mat [DRAWS]` takes the chemical synapses of Varshney et al. 2011 and
-prints seconds for the draws of every null model, with one worker and with two, and their seconds
+`python perf/nulls.py [FILE.mat [DRAWS]]` takes the chemical synapses of Varshney et al. 2011, by
+default from the test data beside the checkout, and prints seconds for the draws of every null model, with one worker and with two, and their seconds
 of CPU time, which other work on the machine does not change.
 """
 
@@ -17,6 +17,9 @@ from retia.datasets.connectome.motifs.draws import Plan, draw
 from retia.datasets.connectome.motifs.nulls import NULLS
 from retia.datasets.connectome.motifs.wiring import Wiring
 from retia.protocol.triads import triad_census
+
+DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+WORM = DATA / "connectome" / "varshney" / "ConnOrdered_040903.mat"
 
 
 def worm(path: Path) -> Wiring:
@@ -50,4 +53,7 @@ def main(path: Path, draws: int) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 1000)
+    main(
+        Path(sys.argv[1]) if len(sys.argv) > 1 else WORM,
+        int(sys.argv[2]) if len(sys.argv) > 2 else 1000,
+    )

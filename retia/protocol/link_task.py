@@ -76,8 +76,8 @@ def make_link_task(
 
     Under 5,000 nodes without positions, or `crowded`, which says that a node has many neighbours,
     the sources' non-neighbours are listed whole, with `hard`, `matched` and `uniform` sets. Else
-    items are disjoint pairs with `matched`, `uniform` and, in space, `box` negatives, and from
-    5,000 nodes on groups of `hard` ones. Splits are drawn in `workers` threads; the result does
+    items are disjoint pairs with `matched`, `uniform` and, in space, `box` negatives, and groups
+    of `hard` ones. Splits are drawn in `workers` threads; the result does
     not depend on them. Raises `InputError` where the graph is too small.
     """
     if len(graph.hidden) < 10:
