@@ -1,8 +1,10 @@
 """What draws of the null models cost, with a triad census each.
 
-`python perf/nulls.py [FILE.mat [DRAWS]]` takes the chemical synapses of Varshney et al. 2011, by
-default from the test data beside the checkout, and prints seconds for the draws of every null model, with one worker and with two, and their seconds
-of CPU time, which other work on the machine does not change.
+    python perf/nulls.py [FILE.mat [DRAWS]]
+
+FILE.mat holds the chemical synapses of Varshney et al. 2011, by default that of the test data
+beside the checkout. Printed are seconds for the draws of every null model, with one worker and with
+two, and their seconds of CPU time, which other work on the machine does not change.
 """
 
 import sys
