@@ -94,6 +94,7 @@ def test_each_hop_draws_all_up_to_the_fan_out(question: tuple) -> None:
     assert edge_ends[-1] == len(sample.graph.edge)
     for hop, most in enumerate(fan_out):
         nodes = np.arange(node_ends[hop], node_ends[hop + 1])
+        nodes = nodes[np.argsort(sample.graph.nodes[nodes])]
         targets = sample.graph.edge_index[1, edge_ends[hop] : edge_ends[hop + 1]]
         wanted = degree[sample.graph.nodes[nodes]]
         wanted = wanted if most < 0 else np.minimum(wanted, most)

@@ -49,9 +49,10 @@ def sample_hops(
     nodes, place = number(seeds, local)
     parts, ends, edges = [nodes], [np.zeros((2, 0), np.int64)], [np.zeros(0, np.int64)]
     for most in fan_out:
-        before = sum(map(len, parts[:-1]))
+        # Rows are read in the order in which they lie in memory, several times as fast.
+        nodes, known = np.sort(parts[-1]), sum(map(len, parts))
         end, edge, new = _hop(
-            csr.start, csr.source, csr.edge, hidden, local, parts[-1], before, most, key
+            csr.start, csr.source, csr.edge, hidden, local, nodes, known, most, key
         )
         ends.append(end)
         edges.append(edge)
@@ -61,10 +62,10 @@ def sample_hops(
 
 
 @njit(cache=True, nogil=True)
-def _hop(start, source, edge, hidden, local, nodes, before, most, key):
+def _hop(start, source, edge, hidden, local, nodes, known, most, key):
     """The ends (2, e) of the edges drawn at `nodes`, what `edge` has of them, the nodes they find.
 
-    The first of `nodes` has the local number `before`.
+    Those get the local numbers from `known` on; `local` (n,) is one more than each number.
     """
     widest, count = 0, 0
     for v in nodes:
@@ -76,18 +77,17 @@ def _hop(start, source, edge, hidden, local, nodes, before, most, key):
     drawn = np.empty(max(most, 0), dtype=np.int64)
     ends = np.empty((2, count), dtype=np.int64)
     place = np.empty(count, dtype=np.int64)
-    new = np.empty(count, dtype=np.int64)
-    known, e, found = before + len(nodes), 0, 0
-    for i in range(len(nodes)):
-        v = nodes[i]
+    new = np.empty(count + 1, dtype=np.int64)
+    e, found = 0, 0
+    for v in nodes:
         first, degree = start[v], start[v + 1] - start[v]
         if hiding:
-            degree = 0
-            for p in range(first, start[v + 1]):
-                if not hidden[p]:
-                    shown[degree] = p
-                    degree += 1
-        wanted = degree
+            visible = 0
+            for p in range(first, first + degree):
+                shown[visible] = p
+                visible += not hidden[p]
+            degree = visible
+        wanted, target = degree, local[v] - 1
         if 0 <= most < degree:
             wanted = most
             _choose(drawn, degree, stream_of(key, np.uint64(v)))
@@ -95,12 +95,13 @@ def _hop(start, source, edge, hidden, local, nodes, before, most, key):
             p = j if wanted == degree else drawn[j]
             p = shown[p] if hiding else first + p
             u = source[p]
-            if local[u] == 0:
-                new[found] = u
-                found += 1
-                local[u] = known + found
+            # No branch: whether a node is new cannot be foretold.
+            new[found] = u
+            is_new = local[u] == 0
+            found += is_new
+            local[u] += is_new * (known + found)
             ends[0, e] = local[u] - 1
-            ends[1, e] = before + i
+            ends[1, e] = target
             place[e] = edge[p]
             e += 1
     return ends[:, :e], place[:e], new[:found].copy()

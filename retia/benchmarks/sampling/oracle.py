@@ -26,7 +26,7 @@ def sample_hops_numpy(
     local[nodes] = np.arange(len(nodes))
     parts, targets, entries = [nodes], [], []
     for most in fan_out:
-        target, entry = _draw_entries(csr, parts[-1], most, key)
+        target, entry = _draw_entries(csr, np.sort(parts[-1]), most, key)
         sources = csr.source[entry].astype(np.int64)
         new = _first_seen(sources[local[sources] < 0])
         found = sum(map(len, parts))
