@@ -27,12 +27,18 @@ MOST_BYTES = 190_000_000
 
 
 def write_batch(requests: Iterable[Request], path: Path) -> list[Path]:
-    """Write the requests to `path`, or to numbered files beside it; returns those written."""
+    """Write the requests to `path`, or to numbered files beside it; returns those written.
+
+    Raises `InputError` for a file that is there: it may have been sent already.
+    """
     parts = list(_parts(requests))
     if len(parts) == 1:
         paths = [path]
     else:
         paths = [path.with_stem(f"{path.stem}-{i:03}") for i in range(1, len(parts) + 1)]
+    for target in paths:
+        if target.exists():
+            raise InputError(f"{target} exists, and may have been sent; give another --batch-out")
     for target, lines in zip(paths, parts, strict=True):
         write_atomically(target, b"".join(lines))
     return paths
