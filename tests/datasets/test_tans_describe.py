@@ -94,7 +94,7 @@ BEHAVIOURS = {
 
 
 def test_every_row_is_answered_or_marked_with_its_reason(tmp_path: Path) -> None:
-    names, books = list(BEHAVIOURS), Books()
+    names, books = list(BEHAVIOURS), Books(delay_s=0.2)
     order = {}
 
     def behave(key: str, attempt: int) -> str:
@@ -415,9 +415,54 @@ def test_batches_go_out_and_come_in_unordered(
     assert len(set(table["description"].to_pylist())) == 79
     assert retia(*words, "--batch-out", tmp_path / "rest.jsonl") == 0
     assert len((tmp_path / "rest.jsonl").read_text().splitlines()) == 2
+    assert retia(*words, "--batch-out", sent) == 2
+    assert "b.jsonl exists, and may have been sent" in capsys.readouterr().err
+    stale = [answers[0] | {"custom_id": line["custom_id"]} for line in lines[:5]]
+    (tmp_path / "stale.jsonl").write_text("".join(json.dumps(line) + "\n" for line in stale))
+    assert retia(*words, "--batch-in", tmp_path / "stale.jsonl", "--out", out) == 1
+    table = pq.read_table(out)
+    assert len(set(table["description"].to_pylist())) == 79  # no error in place of an answer
+    reasons = [reason for reason in table["reason"].to_pylist() if reason]
+    assert set(reasons) == {"not among the results of the batch"}
+    assert retia(*words, "--batch-in", tmp_path / "none.jsonl", "--out", out) == 2
+    assert "none.jsonl: there is no such file" in capsys.readouterr().err
     results.write_text(results.read_text()[:-30])
     assert retia(*words, "--batch-in", results, "--out", out) == 2
     assert "line 81 is no result of a batch" in capsys.readouterr().err
+
+
+def test_no_other_file_is_overwritten(
+    retia: Retia, node: Version, tmp_path: Path, capsys: Output
+) -> None:
+    out = tmp_path / "a.parquet"
+    out.write_text("precious")
+    assert retia("describe", node.root, "--out", out) == 2
+    assert "a.parquet exists and is no table of descriptions" in capsys.readouterr().err
+    assert out.read_text() == "precious"
+    out.unlink()
+    assert retia("describe", node.root, "--out", out) == 0
+    assert retia("describe", node.root, "--out", out) == 0
+    other = toy_node(tmp_path / "other", num_nodes=90)
+    assert retia("describe", other.root, "--out", out) == 2
+    assert f"has the descriptions of {node.manifest.reference}" in capsys.readouterr().err
+
+
+def test_without_a_key_openai_is_not_asked(
+    retia: Retia, node: Version, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Output
+) -> None:
+    monkeypatch.delenv("OPENAI_BASE_URL")
+    words = ("describe", node.root, "--with", "endpoint", "--model", "m", "--out")
+    assert retia(*words, tmp_path / "a.parquet") == 2
+    told = "retia: https://api.openai.com/v1 needs a key; set OPENAI_API_KEY\n"
+    assert capsys.readouterr().err == told
+
+
+def test_a_key_that_json_escapes_is_cut_out(tmp_path: Path) -> None:
+    key = 'sk-with"quotes\\and-slashes'
+    books = Books(key=key, behave=lambda *_: "echo")
+    with chat_server(books) as url:
+        found, (request,), _ = ask(tmp_path, url, 1, key=key)
+    assert found[request.key].text == "I was sent Bearer ***"
 
 
 def test_a_dry_run_sends_nothing(retia: Retia, node: Version, capsys: Output) -> None:
@@ -549,6 +594,9 @@ def test_a_graph_without_text_gets_one_that_can_be_encoded(
     assert version.manifest.encodings is not None
     parameters = version.manifest.provenance.parameters
     assert parameters["generated_text"]["template"] == "tans-template-free/1"
+    assert retia("describe", version.root, "--out", tmp_path / "again.parquet") == 0
+    again = read_record(tmp_path / "again.parquet")
+    assert again and again["setting"] == "free"  # a description is not described again
     assert retia("audit", version.root) == 0
     assert "llm-only" not in mandatory_predictions(version, "kind")
 

@@ -46,6 +46,8 @@ def write_batch(requests: Iterable[Request], path: Path) -> list[Path]:
 
 def read_batch(path: Path) -> dict[str, Answer]:
     """The answers of a file of results, by `custom_id`; raises `InputError` naming a bad line."""
+    if not path.is_file():
+        raise InputError(f"{path}: there is no such file of results")
     answers: dict[str, Answer] = {}
     with path.open("rb") as file:
         for number, line in enumerate(file, 1):
