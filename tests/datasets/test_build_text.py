@@ -430,7 +430,7 @@ def test_a_prediction_in_generated_texts_is_told(
 @pytest.mark.parametrize(
     ("rows", "problem"),
     [
-        ("id,description\np1,a\npX,b\n", "row 2 names the node 'pX', which is not there"),
+        ("id,description\np1,a\npX,b\n", "row 3, column id: 'pX' is not in the graph"),
         ("id,description\np1,a\np1,b\n", "node 'p1' has two rows"),
         ("id,text\np1,a\n", "there is no column description; there are: id, text"),
     ],

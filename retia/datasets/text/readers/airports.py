@@ -10,8 +10,8 @@ from retia.datasets.text.graph import (
     find_rows,
     make_text_graph,
 )
+from retia.datasets.text.readers.labels import single_labels
 from retia.datasets.text.readers.lines import PAIR, read_fields, read_pairs
-from retia.datasets.text.readers.table_file import single_labels
 from retia.shards.errors import InputError
 
 RELATION = "flights"

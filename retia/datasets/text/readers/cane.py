@@ -11,8 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from retia.datasets.text.graph import TextGraph, TextRelation, find_rows, make_text_graph
+from retia.datasets.text.readers.labels import single_labels
 from retia.datasets.text.readers.lines import read_lines, read_pairs
-from retia.datasets.text.readers.table_file import single_labels
 from retia.shards.errors import InputError
 
 RELATION = "cites"

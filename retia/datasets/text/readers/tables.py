@@ -7,14 +7,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from retia.datasets.text.graph import TextGraph, TextRelation, Texts, make_text_graph
-from retia.datasets.text.readers.table_file import (
-    TableFile,
-    edge_rows,
-    multi_labels,
-    read_table_file,
-    single_labels,
-)
+from retia.datasets.table_file import TableFile, read_table_file
+from retia.datasets.text.graph import TextGraph, TextRelation, Texts, from_arrow, make_text_graph
+from retia.datasets.text.readers.labels import NO_LABEL, multi_labels, single_labels
 from retia.shards.errors import InputError
 
 RELATION = "edge"
@@ -59,18 +54,25 @@ def read_tables(
     of_nodes, of_edges = node_mapping or NodeMapping(), edge_mapping or EdgeMapping()
     table = read_table_file(nodes)
     table.need([of_nodes.id, *of_nodes.texts])
-    ids = table.ids(of_nodes.id)
-    labels = {name: single_labels(table.words(name)) for name in of_nodes.labels}
+    ids = from_arrow(table.ids(of_nodes.id))
+    labels = {name: single_labels(labels_of(table, name)) for name in of_nodes.labels}
     for name in of_nodes.multilabels:
-        labels[name] = multi_labels(len(table), *table.lists(name))
+        rows, words = table.lists(name)
+        where = f"{nodes}, column {name}"
+        labels[name] = multi_labels(where, len(table), rows, from_arrow(words))
     return make_text_graph(
         f"{nodes} and {edges}",
         ids,
-        {name: table.texts(name) for name in of_nodes.texts},
-        _relations(read_table_file(edges), of_edges, ids),
+        {name: from_arrow(table.texts(name)) for name in of_nodes.texts},
+        _relations(read_table_file(edges), of_edges, ids, str(nodes)),
         labels=labels,
-        groups={name: table.words(name) for name in of_nodes.groups},
+        groups={name: labels_of(table, name) for name in of_nodes.groups},
     )
+
+
+def labels_of(table: TableFile, column: str) -> Texts:
+    """The words of a column, "" for a cell that is empty or says nan."""
+    return from_arrow(table.labels(column, NO_LABEL))
 
 
 def relation_names(where: str, words: Texts) -> Texts:
@@ -93,13 +95,16 @@ def relation_names(where: str, words: Texts) -> Texts:
     return names
 
 
-def _relations(edges: TableFile, mapping: EdgeMapping, ids: Texts) -> list[TextRelation]:
-    pairs = edge_rows(edges, (mapping.src, mapping.dst), ids)
-    text = None if mapping.text is None else edges.texts(mapping.text)
+def _relations(
+    edges: TableFile, mapping: EdgeMapping, ids: Texts, nodes: str
+) -> list[TextRelation]:
+    edges.need([mapping.src, mapping.dst])
+    pairs = np.column_stack([edges.rows(end, ids, nodes) for end in (mapping.src, mapping.dst)])
+    text = None if mapping.text is None else from_arrow(edges.texts(mapping.text))
     if mapping.relation is None:
         return [TextRelation(RELATION, mapping.directed, pairs, text)]
     where = f"{edges.where}, column {mapping.relation}"
-    names = relation_names(where, edges.words(mapping.relation))
+    names = relation_names(where, labels_of(edges, mapping.relation))
     return [
         TextRelation(
             name,
