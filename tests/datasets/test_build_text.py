@@ -375,6 +375,27 @@ def test_the_command_prints_what_it_built(
     assert manifest.kind == "text"
 
 
+@pytest.mark.parametrize(("only", "lines"), [((), 1), (("--only", "node"), 0)])
+def test_a_sealed_build_tells_which_dataset_shows_its_answers(
+    papers: tuple[Path, Path],
+    retia: Command,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    only: tuple[str, ...],
+    lines: int,
+) -> None:
+    files = ("--nodes", papers[0], "--edges", papers[1], "--text", "title", "--label", "topic")
+    words = ("--sealed", "node", *only, "--out", tmp_path)
+    assert retia("build", "text", "--name", "net", *files, *words) == 0
+    told = capsys.readouterr().err.splitlines()
+    assert (
+        told
+        == [
+            "net-link shows the answers of net-node: a server that holds one will refuse the other."
+        ][:lines]
+    )
+
+
 def test_published_answers_cannot_be_sealed(data: Path, tmp_path: Path) -> None:
     cora = inputs.cane_cora(data / "text/cane_cora")
     with pytest.raises(InputError, match="is public: anyone can look the answers up"):

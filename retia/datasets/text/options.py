@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
-from retia.datasets.assemble import check_names
+from retia.datasets.assemble import check_names, check_sealing
 from retia.shards.errors import InputError
 
 Sibling = Literal["link", "node"]
@@ -52,15 +52,7 @@ def check_options(options: TextOptions, known_to_all: str | None) -> None:
     """
     names = [f"{options.name}-{sibling}" for sibling in SIBLINGS]
     check_names(*names, version=options.version, license_=options.license)
-    if options.sealed and known_to_all:
-        raise InputError(f"{known_to_all}, so its tasks are open; leave --sealed out")
-    if options.sealed and options.seed is not None:
-        raise InputError(
-            "--sealed and --seed do not go together: a sealed build draws from a fresh secret, "
-            "since anyone could repeat what a seed gives; leave --seed out"
-        )
-    if options.sealed and options.only and options.only != options.sealed:
-        raise InputError(f"--sealed {options.sealed} seals nothing with --only {options.only}")
+    check_sealing(options.sealed, options.only, options.seed, known_to_all)
     if (options.split == "grouped") != (options.group is not None):
         raise InputError("--split grouped and --group COLUMN go together")
     if options.shots is not None and options.sealed == "node":
