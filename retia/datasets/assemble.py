@@ -115,7 +115,7 @@ class Built:
 def check_names(*names: str, version: str, license_: str | None = None) -> None:
     """Raise `InputError` for a name, a version number or a licence that no manifest may hold."""
     wanted: list[tuple[Any, str | None, str]] = [
-        *((Name, name, "lower-case letters, digits and hyphens, 63 at most") for name in names),
+        *((Name, name, "2 to 63 lower-case letters, digits and hyphens") for name in names),
         (SemVer, version, "three numbers such as 1.0.0"),
         (Line, license_, "one line, an SPDX expression"),
     ]

@@ -4,8 +4,10 @@ Cells of text stay as they are, line breaks included: ids of any length stay exa
 the row. A pickle is never opened.
 """
 
+import csv as plain_csv
 from collections.abc import Iterable
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -255,8 +257,7 @@ def find_separator(path: Path, otherwise: str) -> str:
 
     Raises `ValueError` for a first row that is empty.
     """
-    with pa.input_stream(str(path), compression="detect") as file:
-        first = file.read(HEAD_BYTES).split(b"\n")[0].decode("utf-8", errors="replace")
+    first = _head(path).split(b"\n")[0].decode("utf-8", errors="replace")
     if not first.strip():
         raise ValueError("row 1 is empty; a table belongs there")
     return next((separator for separator in SEPARATORS if separator in first), otherwise)
@@ -273,25 +274,33 @@ def _text(path: Path, header: bool, separator: str) -> pa.Table:
     separator = find_separator(path, separator)
     if separator == SPACES:
         return _spaces(path, header)
+    names = _names(_head(path), separator)
     parse = csv.ParseOptions(delimiter=separator, newlines_in_values=True)
-    try:
-        names = _head(path, parse.delimiter)
-    except UnicodeDecodeError:
-        raise ValueError("row 1 is not UTF-8; save the file as UTF-8") from None
     parse.ignore_empty_lines = len(names) > 1
     if not header:
         names = [str(i + 1) for i in range(len(names))]
-    table = _cells(path, parse, names, header)
-    return table.rename_columns(_named(table.column_names))
+    return _cells(path, parse, names, header).rename_columns(names)
 
 
-def _head(path: Path, separator: str) -> list[str]:
-    """The cells of the first row, whatever is wrong with others."""
-    parse = csv.ParseOptions(
-        delimiter=separator, newlines_in_values=True, invalid_row_handler=lambda _: "skip"
-    )
-    with csv.open_csv(path, csv.ReadOptions(block_size=MAX_ROW_BYTES), parse) as reader:
-        return list(reader.schema.names)
+def _head(path: Path) -> bytes:
+    with pa.input_stream(str(path), compression="detect") as file:
+        return bytes(file.read(HEAD_BYTES))
+
+
+def _names(head: bytes, separator: str) -> list[str]:
+    """The cells of the first row; a first one without a name is called 'index'."""
+    text = head.decode("utf-8-sig", errors="surrogateescape")
+    try:
+        row = [
+            name.strip()
+            for name in next(plain_csv.reader(StringIO(text, newline=""), delimiter=separator))
+        ]
+        "".join(row).encode()
+    except UnicodeEncodeError:
+        raise ValueError("row 1 is not UTF-8; save the file as UTF-8") from None
+    except plain_csv.Error as error:
+        raise ValueError(f"row 1: {error}") from None
+    return [name or ("index" if i == 0 else f"column {i + 1}") for i, name in enumerate(row)]
 
 
 def _cells(path: Path, parse: csv.ParseOptions, names: list[str], header: bool) -> pa.Table:
@@ -299,18 +308,14 @@ def _cells(path: Path, parse: csv.ParseOptions, names: list[str], header: bool) 
     convert = csv.ConvertOptions(
         column_types=dict.fromkeys(names, pa.large_binary()), strings_can_be_null=False
     )
-    read = csv.ReadOptions(block_size=MAX_ROW_BYTES, column_names=None if header else names)
+    read = csv.ReadOptions(
+        block_size=MAX_ROW_BYTES, column_names=names, skip_rows_after_names=int(header)
+    )
     try:
         return csv.read_csv(path, read, parse, convert)
     except pa.ArrowInvalid:
         read.use_threads = False
         return csv.read_csv(path, read, parse, convert)
-
-
-def _named(names: list[str]) -> list[str]:
-    """The names of columns; a first column without one is called 'index'."""
-    words = [name.strip().lstrip("\ufeff") for name in names]
-    return [name or ("index" if i == 0 else f"column {i + 1}") for i, name in enumerate(words)]
 
 
 def _spaces(path: Path, header: bool) -> pa.Table:

@@ -109,6 +109,10 @@ BAD: dict[str, tuple[Case, str]] = {
         lambda folder: read_table_file(saved(folder, "t.tsv", "id\ttext\n1\ta\n".encode("utf-16"))),
         "t.tsv: row 1 is not UTF-8; save the file as UTF-8",
     ),
+    "Parquet as CSV": (
+        lambda folder: read_table_file(saved(folder, "t.csv", b"PAR1\x15\x04\xa2\x0d\xff,\n" * 9)),
+        "t.csv: row 1 is not UTF-8; save the file as UTF-8",
+    ),
     "a long row": (
         lambda folder: read_table_file(saved(folder, "t.csv", "a,b\n1,2\n3,4,5\n6,7\n")),
         "t.csv: CSV parse error: Row #3: Expected 2 columns, got 3: 3,4,5",

@@ -350,6 +350,17 @@ BAD: dict[str, tuple[Case, str]] = {
         "nodes.csv: the table has no rows",
     ),
     "no file": (lambda folder: read_cstag(folder / "no.csv"), "no.csv: no such file"),
+    "nothing in data.txt": (
+        lambda folder: read_cane(write(folder, data_txt="", graph_txt="0 1\n")[0].parent),
+        "data.txt: there is nothing in it; a line a node belongs there",
+    ),
+    "a relation of a hundred letters": (
+        lambda folder: read_tables(
+            *write(folder, nodes_csv="id,text\n1,a\n", edges_csv=f"src,dst,k\n1,1,{'k' * 100}\n"),
+            edge_mapping=EdgeMapping(relation="k"),
+        ),
+        "column k: edge 1 is of the relation 'kkk",
+    ),
     "no folder": (lambda folder: read_cane(folder), "there is no data.txt in it"),
     "short labels": (
         lambda folder: read_cane(

@@ -60,9 +60,29 @@ def check_options(options: TextOptions, known_to_all: str | None) -> None:
             "--shots and --sealed node do not go together: the few shots of one split are asked "
             "for in others, so they are open; leave one of them out"
         )
+    if options.shots is not None and options.split == "grouped":
+        raise InputError(
+            "--shots and --split grouped do not go together: few shots are drawn node by node, so "
+            "a group would stand in several parts; leave one of them out"
+        )
+    _check_only(options)
     if options.fit_on is not None and not options.encodings:
         raise InputError("--fit-on goes with --encoding: it says what an encoder is fitted on")
     if options.texts is not None and "link" in (options.only, options.sealed):
         raise InputError(f"{options.name}-link cannot be built: {TELLING}")
     if len(set(options.encodings)) < len(options.encodings):
         raise InputError("--encoding: an encoder is named twice")
+
+
+def _check_only(options: TextOptions) -> None:
+    """Raise `InputError` for an option of a sibling that is not built."""
+    of_node = {"--shots": options.shots, "--group": options.group}
+    given = [option for option, value in of_node.items() if value is not None]
+    if options.only == "link" and given:
+        raise InputError(f"{given[0]} concerns {options.name}-node; leave it or --only link out")
+    if options.ask is not None and options.only == "node":
+        raise InputError(f"--ask concerns {options.name}-link; leave it or --only node out")
+    if options.ask is not None and options.texts is not None:
+        raise InputError(
+            f"--ask concerns {options.name}-link, but {TELLING}; leave one of them out"
+        )

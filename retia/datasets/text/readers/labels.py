@@ -1,6 +1,7 @@
 """Labels of nodes from words, as a source has them."""
 
 import numpy as np
+import pandas as pd
 
 from retia.datasets.text.graph import Ints, Labels, Texts, check_classes, known_rows
 
@@ -19,7 +20,7 @@ def multi_labels(where: str, num_nodes: int, rows: Ints, words: Texts) -> Labels
 
     Raises `InputError` for words that are no names of classes, before it makes room for them.
     """
-    classes, place = np.unique(words, return_inverse=True)
+    place, classes = pd.factorize(words, sort=True)
     check_classes(where, tuple(classes.tolist()))
     values = np.zeros((num_nodes, len(classes)), dtype=bool)
     values[rows, place] = True

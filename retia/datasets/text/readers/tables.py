@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -14,6 +15,7 @@ from retia.shards.errors import InputError
 
 RELATION = "edge"
 MOST_RELATIONS = 64
+SHORTEST_NAME, LONGEST_NAME = 2, 63
 
 
 @dataclass(frozen=True)
@@ -77,22 +79,25 @@ def labels_of(table: TableFile, column: str) -> Texts:
 
 def relation_names(where: str, words: Texts) -> Texts:
     """Names of relations as a manifest has them: lower case, with hyphens; raises `InputError`."""
-    clean = pc.replace_substring_regex(pc.utf8_lower(pa.array(words)), r"[^a-z0-9]+", "-")
-    names = np.asarray(pc.utf8_trim(clean, "-").to_numpy(zero_copy_only=False), dtype=object)
-    nameless = pc.less(pc.utf8_length(pa.array(names)), 2).to_numpy(zero_copy_only=False)
+    place, kinds = pd.factorize(words)
+    lower = pc.utf8_lower(pa.array(kinds, pa.large_string()))
+    clean = pc.utf8_trim(pc.replace_substring_regex(lower, r"[^a-z0-9]+", "-"), "-")
+    length = pc.utf8_length(clean).to_numpy(zero_copy_only=False)
+    nameless = (length < SHORTEST_NAME) | (length > LONGEST_NAME)
     if nameless.any():
-        row = int(np.argmax(nameless))
+        row = int(np.argmax(nameless[place]))
         raise InputError(
-            f"{where}: edge {row + 1} is of the relation '{words[row][:40]}'; a name has two "
-            "letters or digits at least"
+            f"{where}: edge {row + 1} is of the relation '{words[row][:40]}'; a name has "
+            f"{SHORTEST_NAME} to {LONGEST_NAME} letters or digits"
         )
+    names = from_arrow(clean)
     found = np.unique(names)
     if len(found) > MOST_RELATIONS:
         raise InputError(
             f"{where}: {len(found)} relations, '{found[0]}' and '{found[1]}' among them; at most "
             f"{MOST_RELATIONS} can be read"
         )
-    return names
+    return names[place]
 
 
 def _relations(
@@ -105,12 +110,13 @@ def _relations(
         return [TextRelation(RELATION, mapping.directed, pairs, text)]
     where = f"{edges.where}, column {mapping.relation}"
     names = relation_names(where, labels_of(edges, mapping.relation))
+    place, found = pd.factorize(names, sort=True)
     return [
         TextRelation(
             name,
             mapping.directed,
-            pairs[names == name],
-            None if text is None else text[names == name],
+            pairs[place == i],
+            None if text is None else text[place == i],
         )
-        for name in np.unique(names).tolist()
+        for i, name in enumerate(found)
     ]

@@ -41,6 +41,8 @@ OPTIONAL = ("text_edges", "node_labels")
 
 def tegdb_files(folder: Path) -> dict[str, Path]:
     """The file of each field that is there; raises `InputError` where a needed one lacks."""
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder; name the one that holds the fields")
     found: dict[str, Path] = {}
     for field in (*NEEDED, *OPTIONAL):
         there = [path for ending in ENDINGS if (path := folder / f"{field}{ending}").is_file()]
@@ -51,7 +53,7 @@ def tegdb_files(folder: Path) -> dict[str, Path]:
             for path in sorted(folder.glob("**/*")):
                 if path.suffix.lower() in PICKLES:
                     check_file(path)
-            raise InputError(f"{folder}: there is no {field}{', '.join(ENDINGS)} in it")
+            raise InputError(f"{folder}: there is no {field} in it, as {', '.join(ENDINGS)}")
     return found
 
 
