@@ -20,6 +20,7 @@ Decoder = Literal["dot", "hadamard", "difference", "distance"]
 Precision = Literal["float32", "bfloat16"]
 Batching = Literal["full", "blocks", "neighbours", "saint"]
 
+SAMPLES = ("neighbours", "saint")
 PAIR_TASKS = ("link", "edge-regression")
 
 DEFAULTS: dict[str, dict[str, Any]] = {
@@ -192,4 +193,9 @@ def _training(
     if training.batching != "full" and (chosen.whole_graph or task.type == "edge-regression"):
         what = "weights of edges" if task.type == "edge-regression" else f"'{chosen.name}'"
         raise InputError(f"batching {training.batching}: {what} needs the whole graph; use full")
+    if chosen.decoder is not None and training.batching in SAMPLES:
+        raise InputError(
+            f"batching {training.batching}: '{chosen.name}' looks at all that surrounds a pair; use "
+            "full or blocks"
+        )
     return training

@@ -43,13 +43,17 @@ class PairPerceptron(nn.Module):
 
     def forward(self, z: Tensor, pairs: Tensor, view: "View") -> Tensor:
         """Logits (P,)."""
+        return self.output(self.hidden(z, pairs).relu()).squeeze(1)
+
+    def hidden(self, z: Tensor, pairs: Tensor) -> Tensor:
+        """What the output is made of, before the ReLU: (P, width)."""
         src, dst = pairs.unbind(1)
         source, target = z[src], z[dst]
         joint = source * target if self.kind == "hadamard" else (source - target).abs()
         hidden = self.joint(joint)
         if self.source is not None and self.target is not None:
             hidden = hidden + self.source(z)[src] + self.target(z)[dst]
-        return self.output(hidden.relu()).squeeze(1)
+        return hidden
 
 
 class TwoEnds(nn.Module):

@@ -1,5 +1,6 @@
 """A model on one split of a task: its loss, step by step, and its predictions."""
 
+import math
 from collections.abc import Callable, Iterator
 from typing import Protocol
 
@@ -58,7 +59,7 @@ class LinkLearner:
         rng: torch.Generator,
     ) -> None:
         self._parts = _on_device(inputs.view, encoder=encoder, decoder=decoder)
-        self.inputs, self.training = inputs, training
+        self.inputs, self.training, self._rng = inputs, training, rng
         self._batches = make_batches(inputs.view, training, rng)
 
     @property
@@ -74,7 +75,9 @@ class LinkLearner:
     def epoch(self, update: Update) -> float:
         """Binary cross-entropy; positives and negatives weigh the same."""
         losses: list[float] = []
-        for step in self._batches.links(self.inputs):
+        share = getattr(self._parts["decoder"], "share", 1.0)
+        for whole in self._batches.links(self.inputs):
+            step = whole if share == 1 else self._thinned(whole, share)
             with _precision(self.training, step.view):
                 z = self._parts["encoder"](step.view)
             losses += self._decode(z, step, update)
@@ -83,6 +86,19 @@ class LinkLearner:
     def predict(self, part: Part) -> NDArray[np.generic]:
         """Logits (I,) float32 on the whole visible graph."""
         return _scores(self._parts, self.training, self.view, self.inputs.items[part])
+
+    def _thinned(self, step: LinkStep, share: float) -> LinkStep:
+        """A random share of a step's pairs, of each kind one at least, on the same view."""
+        positives, negatives = (
+            torch.randperm(len(pairs), generator=self._rng)[: math.ceil(share * len(pairs))]
+            for pairs in (step.positives, step.negatives)
+        )
+        return LinkStep(
+            step.view,
+            step.positives[positives],
+            step.negatives[negatives],
+            None if step.weight is None else step.weight[positives],
+        )
 
     def _decode(self, z: Tensor, step: LinkStep, update: Update) -> Iterator[float]:
         """The decoder's updates on shares of the pairs, then the encoder's one update."""

@@ -83,10 +83,21 @@ def mean_and_error(values: np.ndarray) -> tuple[float, float]:
 
 
 PLACES = (
-    Place("node2vec", "degree", planted.communities),
+    Place("common-neighbours", "degree", planted.communities),
+    Place("adamic-adar", "common-neighbours", planted.hubs),
+    Place("distance", "degree", planted.near_and_alike),
     Place("matrix-factorisation", "degree", planted.communities),
+    Place("node2vec", "degree", planted.communities),
+    Place("ncn", "gcn", planted.triangles),
+    Place("buddy", "gcn", planted.triangles),
+    Place("seal", "common-neighbours", planted.even_cycles, {"epochs": 10}),
+    Place("mlp", "majority", planted.noisy_communities),
+    Place("correct-and-smooth", "mlp", planted.noisy_communities),
+    Place("sign", "mlp", planted.noisy_communities),
     Place("gcn", "mlp", planted.noisy_communities),
     Place("graphsage", "mlp", planted.noisy_communities),
-    Place("sign", "mlp", planted.noisy_communities),
-    Place("correct-and-smooth", "mlp", planted.noisy_communities),
+    Place("rgcn", "gcn", planted.two_relations),
+    Place("gat", "gcn", planted.few_who_know),
+    Place("gin", "graphsage", planted.counts),
+    Place("linkx", "gcn", planted.sponsors),
 )

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+from scipy.spatial import cKDTree
 
 from retia.protocol.given_task import given_link_task, given_node_task
 from retia.protocol.link_task import TaskTables, pair_table
@@ -28,11 +29,6 @@ def simple(edges: np.ndarray) -> Pairs:
     return np.unique(ordered[ordered[:, 0] != ordered[:, 1]], axis=0)
 
 
-def joined(probability: np.ndarray, rng: np.random.Generator) -> Pairs:
-    """The undirected edges of a random graph with these probabilities (n, n)."""
-    return np.argwhere(np.triu(rng.random(probability.shape) < probability, 1))
-
-
 def non_edges(graph: LinkGraph, count: int, rng: np.random.Generator) -> Pairs:
     """Pairs (count, 2) drawn uniformly among those that no edge joins, each once."""
     pairs = graph.canonical(rng.integers(graph.num_nodes, size=(8 * count, 2)))
@@ -49,25 +45,29 @@ def link_problem(
     *,
     x: np.ndarray | None = None,
     positions: np.ndarray | None = None,
-    negatives: Pairs | None = None,
+    context: Pairs | None = None,
+    others: Pairs | None = None,
 ) -> Version:
     """Find a fifth of the undirected edges (E, 2) among as many non-edges.
 
-    Non-edges are uniform, or drawn from `negatives` (N, 2).
+    Edges of the `context` (C, 2) are visible and not asked for. Non-edges are uniform, or drawn
+    from those among `others` (N, 2).
     """
     rng = np.random.default_rng([seed, 1])
     edges = rng.permutation(edges)
     parts = np.split(edges[: int(HIDDEN * len(edges))], 2 * [int(HIDDEN * len(edges) / 2)])
     hidden = {"valid": parts[0], "test": parts[2]}
-    visible = edges[int(HIDDEN * len(edges)) :]
-    visible = visible[np.lexsort((visible[:, 1], visible[:, 0]))]
+    train = edges[int(HIDDEN * len(edges)) :]
+    visible = simple(train if context is None else np.concatenate([train, context]))
     graph = LinkGraph(num_nodes, False, visible, np.concatenate(list(hidden.values())), positions)
     count = len(graph.hidden)
-    other = non_edges(graph, count, rng) if negatives is None else rng.permutation(negatives)
-    halves = dict(zip(hidden, np.array_split(other[:count], 2), strict=True))
+    negatives = non_edges(graph, count, rng)
+    if others is not None:
+        negatives = rng.permutation(others[~graph.is_edge(others)])[:count]
+    halves = dict(zip(hidden, np.array_split(negatives, 2), strict=True))
     tables = given_link_task(
         graph,
-        visible,
+        train,
         {part: (hidden[part], halves[part]) for part in hidden},
         name="find",
         relation="edge",
@@ -162,20 +162,135 @@ def _column(name: str, role: Role, width: int) -> Column:
 
 
 def communities(out: Path, seed: int) -> Version:
-    """Edges are denser in four communities that nothing else tells; degrees are alike."""
+    """Edges are denser in four communities that nothing else tells."""
     rng = np.random.default_rng(seed)
-    community = rng.integers(4, size=400)
-    return link_problem(out, seed, joined(_blocks(community, 0.1, 0.005), rng), 400)
+    return link_problem(out, seed, blocks(rng.integers(4, size=400), 0.1, 0.005, rng), 400)
+
+
+def sparse_communities(out: Path, seed: int) -> Version:
+    """Ten communities so sparse that the ends of an edge seldom share a neighbour."""
+    rng = np.random.default_rng(seed)
+    return link_problem(out, seed, blocks(rng.integers(10, size=1000), 0.05, 0.0005, rng), 1000)
+
+
+def hubs(out: Path, seed: int) -> Version:
+    """Communities, and hubs that half of all nodes are joined to, which says nothing of a pair."""
+    rng = np.random.default_rng(seed)
+    edges = blocks(rng.integers(10, size=500), 0.2, 0.002, rng)
+    joined = np.argwhere(rng.random((500, 20)) < 0.5) + np.array([0, 500])
+    return link_problem(out, seed, edges, 520, context=joined)
+
+
+def interfaces(out: Path, seed: int) -> Version:
+    """Proteins of ten kinds; one binds those of the kind that fits its own, not those like it."""
+    rng = np.random.default_rng(seed)
+    kind = rng.integers(10, size=500)
+    fits = kind[:, None] == (kind ^ 1)[None, :]
+    return link_problem(out, seed, draw(np.where(fits, 0.15, 0.005), rng), 500)
+
+
+def triangles(out: Path, seed: int) -> Version:
+    """A ring whose nodes are joined to the next three, but for a fifth of the edges."""
+    rng = np.random.default_rng(seed)
+    node = np.arange(400)
+    edges = np.concatenate([np.column_stack([node, (node + step) % 400]) for step in (1, 2, 3)])
+    away = rng.random(len(edges)) < 0.2
+    edges[away, 1] = rng.integers(400, size=away.sum())
+    return link_problem(out, seed, simple(edges), 400)
+
+
+def even_cycles(out: Path, seed: int) -> Version:
+    """A torus of squares: all cycles are even, so that no edge closes a triangle."""
+    node = np.arange(400)
+    right, down = node // 20 * 20 + (node + 1) % 20, (node + 20) % 400
+    edges = np.column_stack([np.tile(node, 2), np.concatenate([right, down])])
+    return link_problem(out, seed, simple(edges), 400)
+
+
+def densities(out: Path, seed: int) -> Version:
+    """Clouds of points, dense or loose; a node is joined to its four nearest, not to the next."""
+    rng = np.random.default_rng(seed)
+    spread = 10.0 ** rng.uniform(-1, 1, size=20)
+    centre, cloud = rng.normal(size=(20, 3)) * 100, np.repeat(np.arange(20), 25)
+    positions = centre[cloud] + rng.normal(size=(500, 3)) * spread[cloud, None]
+    near = cKDTree(positions).query(positions, k=13)[1]
+    pairs = np.stack([np.broadcast_to(near[:, :1], near[:, 1:].shape), near[:, 1:]], axis=2)
+    nearest, next_nearest = (simple(part.reshape(-1, 2)) for part in (pairs[:, :4], pairs[:, 4:]))
+    return link_problem(out, seed, nearest, 500, positions=positions, others=next_nearest)
+
+
+def near_and_alike(out: Path, seed: int) -> Version:
+    """Edges join nodes that are near in space, of one community, and of many edges."""
+    rng = np.random.default_rng(seed)
+    positions, kind = rng.random((500, 3)), rng.integers(4, size=500)
+    distance = np.linalg.norm(positions[:, None] - positions[None], axis=2)
+    eager = rng.lognormal(sigma=0.6, size=500)
+    odds = np.exp(-distance / 0.2) * np.where(kind[:, None] == kind[None, :], 1, 0.1)
+    probability = np.minimum(0.5 * odds * eager[:, None] * eager[None, :], 1)
+    return link_problem(out, seed, draw(probability, rng), 500, positions=positions)
 
 
 def noisy_communities(out: Path, seed: int) -> Version:
     """Four communities, and a reading of each node's that is weak; neighbours share theirs."""
     rng = np.random.default_rng(seed)
-    community = rng.integers(4, size=400)
-    x = 0.5 * np.eye(4)[community] + rng.normal(size=(400, 4))
-    return node_problem(out, seed, joined(_blocks(community, 0.06, 0.006), rng), community, x)
+    kind = rng.integers(4, size=400)
+    x = 0.5 * np.eye(4)[kind] + rng.normal(size=(400, 4))
+    return node_problem(out, seed, blocks(kind, 0.06, 0.006, rng), kind, x)
 
 
-def _blocks(community: np.ndarray, inside: float, between: float) -> np.ndarray:
-    """The probabilities (n, n) of edges of a stochastic block model."""
-    return np.where(community[:, None] == community[None, :], inside, between)
+def two_relations(out: Path, seed: int) -> Version:
+    """Two classes and a weak reading; one relation joins like nodes, the other unlike ones."""
+    rng = np.random.default_rng(seed)
+    kind = rng.integers(2, size=400)
+    x = (kind - 0.5)[:, None] + rng.normal(size=(400, 1))
+    relations = {
+        "like": blocks(kind, 0.03, 0, rng),
+        "unlike": blocks(kind, 0, 0.03, rng),
+    }
+    return node_problem(out, seed, relations, kind, x)
+
+
+def few_who_know(out: Path, seed: int) -> Version:
+    """A node's class is what its marked neighbours say; the others say nothing of use, but louder."""
+    rng = np.random.default_rng(seed)
+    edges = draw(np.full((600, 600), 10 / 600), rng)
+    marked, value = rng.random(600) < 0.4, rng.normal(size=600)
+    said = around(edges, marked * value)
+    x = np.column_stack([marked, np.where(marked, value, 3 * value)])
+    return node_problem(out, seed, edges, (said > 0).astype(np.int64), x, labelled=0.5)
+
+
+def counts(out: Path, seed: int) -> Version:
+    """A node's class is whether it has many marked neighbours; their share is always a half."""
+    rng = np.random.default_rng(seed)
+    eager = np.where(rng.random(600) < 0.5, 1.0, 2.0)
+    edges = draw(eager[:, None] * eager[None, :] * 6 / 600, rng)
+    marked = rng.random(600) < 0.5
+    many = around(edges, marked.astype(np.float64))
+    x = marked[:, None].astype(np.float64)
+    return node_problem(out, seed, edges, (many > np.median(many)).astype(np.int64), x)
+
+
+def sponsors(out: Path, seed: int) -> Version:
+    """Three of forty sponsors stand by each node, mostly of its class; none says which it is."""
+    rng = np.random.default_rng(seed)
+    kind, of = rng.integers(4, size=600), np.arange(40) % 4
+    own = np.where(kind[:, None] == of[None, :], 0.25, 0.02)
+    edges = np.argwhere(rng.random((600, 40)) < own) + np.array([0, 600])
+    return node_problem(out, seed, edges, np.concatenate([kind, of]), rng.normal(size=(640, 2)))
+
+
+def draw(probability: np.ndarray, rng: np.random.Generator) -> Pairs:
+    """The undirected edges of a random graph with these probabilities (n, n)."""
+    return np.argwhere(np.triu(rng.random(probability.shape) < probability, 1))
+
+
+def blocks(kind: np.ndarray, inside: float, between: float, rng: np.random.Generator) -> Pairs:
+    """The undirected edges of a stochastic block model."""
+    return draw(np.where(kind[:, None] == kind[None, :], inside, between), rng)
+
+
+def around(edges: Pairs, value: np.ndarray) -> np.ndarray:
+    """The sum of values (n,) over each node's neighbours."""
+    source, target = np.concatenate([edges, edges[:, ::-1]]).T
+    return np.bincount(target, weights=value[source], minlength=len(value))

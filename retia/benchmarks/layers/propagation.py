@@ -32,9 +32,14 @@ class OnEdges(nn.Module):
 
 def propagate(x: Tensor, view: View) -> Tensor:
     """D^-1/2 (A + I) D^-1/2 x, with D the degrees of A + I: (n, F), as in a GCN without weights."""
-    root = (view.degree + 1).to(x.dtype).rsqrt().unsqueeze(1)
+    return smooth(x, view.adjacency, view.degree)
+
+
+def smooth(x: Tensor, adjacency: Tensor, degree: Tensor) -> Tensor:
+    """As `propagate`, of a symmetric 0/1 sparse matrix (n, n) and its row sums (n,)."""
+    root = (degree + 1).to(x.dtype).rsqrt().unsqueeze(1)
     scaled = x * root
-    return root * (view.adjacency @ scaled + scaled)
+    return root * (adjacency @ scaled + scaled)
 
 
 def hops(view: View, count: int) -> list[Tensor]:

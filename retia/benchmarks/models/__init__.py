@@ -4,6 +4,7 @@ from difflib import get_close_matches
 
 from retia.benchmarks.models import (
     adamic_adar,
+    buddy,
     common_neighbours,
     correct_and_smooth,
     degree,
@@ -18,8 +19,10 @@ from retia.benchmarks.models import (
     matrix_factorisation,
     mean,
     mlp,
+    ncn,
     node2vec,
     rgcn,
+    seal,
     sign,
 )
 from retia.benchmarks.models.model import EncoderSize, Model
@@ -46,6 +49,9 @@ _MODULES = (
     gat,
     gin,
     rgcn,
+    ncn,
+    buddy,
+    seal,
 )
 
 MODELS: dict[str, Model] = {module.MODEL.name: module.MODEL for module in _MODULES}
