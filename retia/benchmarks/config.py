@@ -99,6 +99,16 @@ class RunConfig(Settings):
         return out / f"{self.dataset}@{self.version}" / self.task / f"{self.model}-{digest[:12]}"
 
 
+def flatten(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested settings as one level, with keys as `training.lr`."""
+    found: dict[str, Any] = {}
+    for key, value in values.items():
+        found |= (
+            flatten(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
+        )
+    return found
+
+
 class RunFile(Settings):
     """A YAML file that says what to run; what it leaves out has its default.
 

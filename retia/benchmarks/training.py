@@ -33,8 +33,8 @@ from retia.shards.version import Version
 class Trained:
     """What training leaves.
 
-    Predictions by part, trainable parameters, how long it went on, and the learner in its best
-    state.
+    Predictions by part, trainable parameters, how long it went on, the learner in its best state,
+    and the graph that it predicted.
     """
 
     predictions: dict[Part, NDArray[np.generic]]
@@ -42,6 +42,7 @@ class Trained:
     epochs: int
     best_epoch: int
     learner: Learner
+    view: View
 
 
 def train(
@@ -68,15 +69,16 @@ def train(
     learner: Learner
     predict: Callable[[Part], NDArray[np.generic]]
     if config.source is not None and source is not None:
-        learner, truth, predict = _transfer(source, version, config, seed, device)
+        learner, truth, predict, view = _transfer(source, version, config, seed, device)
     else:
         learner = _learner(version, config, split, device, draws)
         truth, predict = load_truth(version, config.task, split, "valid"), learner.predict
+        view = learner.view
     epochs, best = fit(learner, truth, config.training, curve, draws, checkpoint)
     with torch.inference_mode():
         predictions = {part: predict(part) for part in PARTS}
     parameters = sum(p.numel() for p in learner.module.parameters() if p.requires_grad)
-    return Trained(predictions, parameters, epochs, best, learner)
+    return Trained(predictions, parameters, epochs, best, learner, view)
 
 
 def fit(
@@ -173,8 +175,8 @@ def _learner(
 
 def _transfer(
     source: Version, target: Version, config: RunConfig, seed: int, device: str
-) -> tuple[NodeLearner, Truth, Callable[[Part], NDArray[np.generic]]]:
-    """What learns on the source, its validation answers, and what predicts the target."""
+) -> tuple[NodeLearner, Truth, Callable[[Part], NDArray[np.generic]], View]:
+    """What learns on the source, its validation answers, what predicts the target, its graph."""
     assert config.source is not None
     assert config.encoding is not None
     assert config.training is not None
@@ -185,7 +187,7 @@ def _transfer(
     asked = shared_inputs(target, config.task, split, device, config.encoding, source)
     learner = NodeLearner(_encoder(config, known.view), known, config.training)
     truth = load_truth(source, name, own, "valid")
-    return learner, truth, lambda part: learner.predict_other(asked, part)
+    return learner, truth, lambda part: learner.predict_other(asked, part), asked.view
 
 
 def _encoder(config: RunConfig, view: View) -> torch.nn.Module:
