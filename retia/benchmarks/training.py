@@ -6,8 +6,10 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
+import numba
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -16,6 +18,7 @@ from retia.benchmarks.checkpoint import Checkpoint, Progress
 from retia.benchmarks.config import PAIR_TASKS, RunConfig, Training
 from retia.benchmarks.curve import Curve
 from retia.benchmarks.decoders import pair_decoder
+from retia.benchmarks.environment import cores
 from retia.benchmarks.inputs import edge_inputs, link_inputs, node_inputs, shared_inputs
 from retia.benchmarks.learners import EdgeLearner, Learner, LinkLearner, NodeLearner
 from retia.benchmarks.models import EncoderSize, model
@@ -33,8 +36,8 @@ from retia.shards.version import Version
 class Trained:
     """What training leaves.
 
-    Predictions by part, trainable parameters, how long it went on, the learner in its best state,
-    and the graph that it predicted.
+    Predictions by part, parameters of all stages, how long it went on, the learner in its best
+    state, and the graph that it predicted.
     """
 
     predictions: dict[Part, NDArray[np.generic]]
@@ -77,7 +80,7 @@ def train(
     epochs, best = fit(learner, truth, config.training, curve, draws, checkpoint)
     with torch.inference_mode():
         predictions = {part: predict(part) for part in PARTS}
-    parameters = sum(p.numel() for p in learner.module.parameters() if p.requires_grad)
+    parameters = sum(p.numel() for p in learner.module.parameters())
     return Trained(predictions, parameters, epochs, best, learner, view)
 
 
@@ -132,7 +135,12 @@ def fit(
 
 @contextmanager
 def torch_settings(threads: int) -> Iterator[None]:
-    """Deterministic algorithms where torch has them, that many threads, and quiet about betas."""
+    """Deterministic algorithms where torch has them, that many threads, and quiet about betas.
+
+    numba and torch share OpenMP's number of threads, and numba sets it when it starts: so it is
+    started first.
+    """
+    numba.set_num_threads(min(threads, cores()))
     before = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.set_num_threads(threads)
@@ -161,7 +169,7 @@ def _learner(
     assert training is not None
     if kind not in PAIR_TASKS:
         nodes = node_inputs(version, config.task, split, device, config.encoding)
-        return NodeLearner(_encoder(config, nodes.view), nodes, training)
+        return NodeLearner(_encoder(config, nodes.view), nodes, training, _refine(config))
     if kind == "edge-regression":
         edges = edge_inputs(version, config.task, split, device, config.encoding)
         decoder = _decoder(config, edges.view, edges.directed)
@@ -202,6 +210,13 @@ def _decoder(config: RunConfig, view: View, directed: bool) -> torch.nn.Module:
         return chosen.decoder(size, chosen.options.model_validate(config.options), directed)
     assert config.training is not None
     return pair_decoder(str(config.training.decoder), size.hidden, directed)
+
+
+def _refine(config: RunConfig) -> Callable[..., torch.Tensor] | None:
+    chosen = model(config.model)
+    if chosen.refine is None:
+        return None
+    return partial(chosen.refine, options=chosen.options.model_validate(config.options))
 
 
 def _size(config: RunConfig, view: View) -> EncoderSize:
