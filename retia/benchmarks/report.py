@@ -45,6 +45,7 @@ def write_report(folder: Path) -> Path:
         seeds=seeds,
         panels=panels,
         settings=_settings(config),
+        tuned=flatten(result["submission"]["tuned"] or {}),
         ranked_seeds=RANKED_SEEDS,
     )
     path = folder / REPORT_FILE

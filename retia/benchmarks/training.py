@@ -24,9 +24,9 @@ from retia.benchmarks.learners import EdgeLearner, Learner, LinkLearner, NodeLea
 from retia.benchmarks.models import EncoderSize, model
 from retia.benchmarks.view import View
 from retia.protocol.evaluation import Truth, evaluate, load_truth
-from retia.protocol.metrics import REGISTRY
 from retia.protocol.predictions import PARTS
 from retia.protocol.randomness import Randomness
+from retia.protocol.rank_groups import higher_is_better
 from retia.shards.errors import InputError
 from retia.shards.manifest import Part
 from retia.shards.version import Version
@@ -101,7 +101,7 @@ def fit(
     if len(truth.items) == 0:
         raise InputError(f"task '{task.name}' has no validation item to choose an epoch by")
     truth = replace(truth, task=task.model_copy(update={"secondary": ()}))
-    key, sign = task.primary.key, 1 if _higher_is_better(task.primary.metric) else -1
+    key, sign = task.primary.key, 1 if higher_is_better(task.primary.metric) else -1
     saved = None if checkpoint is None else checkpoint.load()
     if saved is None:
         _fit_encoder(learner, draws)
@@ -290,7 +290,3 @@ def _restore(
     torch.set_rng_state(saved.rng)
     if saved.cuda_rng:
         torch.cuda.set_rng_state_all(saved.cuda_rng)
-
-
-def _higher_is_better(name: str) -> bool:
-    return next(m.higher_is_better for (known, _), m in REGISTRY.items() if known == name)

@@ -16,6 +16,7 @@ from retia.cli import (
     remote,
     run,
     serve,
+    sweep,
 )
 from retia.shards.errors import RetiaError
 
@@ -33,19 +34,8 @@ def make_app() -> typer.Typer:
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
-    for group in (
-        data,
-        build,
-        imports,
-        check,
-        motifs,
-        query,
-        describe,
-        run,
-        compare,
-        remote,
-        serve,
-    ):
+    datasets = (data, build, imports, check, motifs, query, describe)
+    for group in (*datasets, run, sweep, compare, remote, serve):
         group.register(app)
     return app
 

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
+from matplotlib.patches import PathPatch, Rectangle
+from matplotlib.path import Path as MatplotlibPath
 from numpy.typing import NDArray
 from scipy.cluster.hierarchy import dendrogram
 
@@ -56,20 +56,7 @@ def draw_seed_map(
     side = max(3.0, min(6.5, 0.14 * len(runs)))
     with mpl.rc_context(STYLE):
         figure, axes = _square(side, _width(labels), title)
-        colours = ListedColormap(SHADES)
-        # Bins centred on the shades, as `shade` rounds.
-        places = np.clip(np.round(matrix * STEPS), 0, STEPS)
-        edges = np.arange(len(runs) + 1)
-        axes.pcolormesh(
-            edges,
-            edges,
-            np.ma.masked_invalid(places),
-            cmap=colours,
-            vmin=-0.5,
-            vmax=STEPS + 0.5,
-            edgecolors="face",
-            linewidth=0.4,
-        )
+        _draw_shades(axes, matrix)
         for end in ends[:-1]:
             axes.axhline(end, color=PAPER, linewidth=2)
             axes.axvline(end, color=PAPER, linewidth=2)
@@ -140,6 +127,17 @@ def _square(side: float, left: float, title: str) -> tuple[Figure, Axes]:
     scale.tick_params(length=0, pad=3, labelsize=7.5)
     scale.spines[:].set_visible(False)
     return figure, axes
+
+
+def _draw_shades(axes: Axes, matrix: Floats) -> None:
+    """All cells, a path a shade; what is not known is left out."""
+    places = np.round(np.clip(matrix, 0, 1) * STEPS)
+    corners = np.array([(0, 0), (1, 0), (1, 1), (0, 1), (0, 0)])
+    for step in np.unique(places[np.isfinite(places)]).astype(int):
+        rows, columns = np.nonzero(places == step)
+        squares = np.column_stack([columns, rows])[:, None] + corners
+        path = MatplotlibPath.make_compound_path_from_polys(squares)
+        axes.add_patch(PathPatch(path, facecolor=SHADES[step], edgecolor=SHADES[step], lw=0.4))
 
 
 def _draw_cell(axes: Axes, value: float, row: int, column: int) -> None:
