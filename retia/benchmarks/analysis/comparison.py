@@ -132,13 +132,17 @@ def read_run(folder: Path) -> Run:
 
 
 def label_runs(configs: Sequence[RunConfig]) -> list[str]:
-    """The model of each run and, where several have the same, the settings in which they differ."""
-    flat = [flatten(config.model_dump()) for config in configs]
+    """The model of each run, its task where tasks differ, and how runs of one model differ."""
+    flat = [flatten(config.model_dump(exclude={"code"})) for config in configs]
     labels = []
     for own in flat:
         others = [other for other in flat if other["model"] == own["model"]]
-        keys = [k for k in own if any(other.get(k) != own[k] for other in others)]
-        words = [f"{k.rpartition('.')[2]} {own[k]}" for k in keys if k != "code"]
+        keys = [
+            key
+            for key in own
+            if any(one.get(key) != own[key] for one in (flat if key == "task" else others))
+        ]
+        words = [f"{key.rpartition('.')[2]} {own[key]}" for key in keys]
         labels.append(", ".join([own["model"], *words]))
     return [
         label if labels.count(label) == 1 else f"{label} ({i + 1})"

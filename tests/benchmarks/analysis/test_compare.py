@@ -153,3 +153,5 @@ def test_labels_say_what_differs(colours: Version) -> None:
     ]
     assert label_runs(configs) == ["gcn, hidden 32, lr 0.1", "gcn, hidden 8, lr 0.01", "mlp"]
     assert label_runs([configs[2], configs[2]]) == ["mlp (1)", "mlp (2)"]
+    other = configs[2].model_copy(update={"task": "shape"})
+    assert label_runs([configs[0], other]) == ["gcn, task colour", "mlp, task shape"]
