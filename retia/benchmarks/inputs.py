@@ -207,11 +207,11 @@ def _places(keys: Ints, train: Ints, num_nodes: int, directed: bool) -> Ints:
     return np.searchsorted(keys, wanted)
 
 
-def _nearest(positions: NDArray[np.float64]) -> Ints:
+def _nearest(positions: NDArray[np.float64]) -> NDArray[np.int32]:
     """The nodes nearest to each node in space, (n, k); a node may be among its own."""
     k = min(NEAREST + 1, len(positions))
-    _, index = cKDTree(positions).query(positions, k=k)
-    return np.asarray(index, dtype=np.int64).reshape(len(positions), k)
+    _, index = cKDTree(positions).query(positions, k=k, workers=-1)
+    return np.asarray(index, dtype=np.int32).reshape(len(positions), k)
 
 
 def _pairs(version: Version, table: str) -> Ints:
