@@ -20,7 +20,7 @@ from retia.protocol.baselines import node_features, node_positions
 from retia.protocol.pairs import contains
 from retia.protocol.predictions import PARTS
 from retia.shards.arrays import encoding_matrix, integers, label_matrix, pairs
-from retia.shards.errors import IntegrityError
+from retia.shards.errors import InputError, IntegrityError
 from retia.shards.manifest import Part
 from retia.shards.version import Version
 
@@ -162,6 +162,13 @@ def _node_inputs(version: Version, encoding: str | None) -> Floats:
     if not present:
         return np.ones((version.manifest.num_nodes, 1), dtype=np.float32)
     values = np.concatenate(present, axis=1)
+    broken = np.flatnonzero(~np.isfinite(values).all(axis=0))
+    if len(broken):
+        node = int(np.flatnonzero(~np.isfinite(values[:, broken[0]]))[0])
+        raise InputError(
+            f"{version.manifest.reference}: input {broken[0]} of node {node} is no finite number; "
+            "'retia audit' names the column"
+        )
     return _z_score(values, values)
 
 
