@@ -26,7 +26,7 @@ GROUPS = {
         "query",
         "describe",
     ],
-    "Benchmarks": ["run", "models", "metrics"],
+    "Benchmarks": ["run", "sweep", "compare", "models", "metrics"],
     "Server": ["login", "submit", "publish", "serve", "worker", "admin"],
 }
 

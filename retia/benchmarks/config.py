@@ -21,6 +21,14 @@ Precision = Literal["float32", "bfloat16"]
 Batching = Literal["full", "blocks", "neighbours", "saint"]
 
 PAIR_TASKS = ("link", "edge-regression")
+SHOWING = (
+    "benchmarks/analysis/",
+    "benchmarks/drawing.py",
+    "benchmarks/learning_curves.py",
+    "benchmarks/pages.py",
+    "benchmarks/report.py",
+    "benchmarks/sweep.py",
+)
 
 DEFAULTS: dict[str, dict[str, Any]] = {
     "link": {"epochs": 30, "evaluate_every": 1, "dropout": 0.0},
@@ -61,11 +69,16 @@ class Training(Settings):
 
 @cache
 def code_version() -> str:
-    """The first 12 hex digits of the sha256 of the sources of `protocol` and `benchmarks`."""
+    """The first 12 hex digits of the sha256 of the sources that predictions depend on.
+
+    Those are `protocol` and `benchmarks` without what only shows or compares results.
+    """
     root, digest = Path(retia.__file__).parent, hashlib.sha256()
     for room in ("protocol", "benchmarks"):
         for path in sorted((root / room).rglob("*.py")):
-            digest.update(f"{path.relative_to(root)}\n".encode() + path.read_bytes())
+            name = path.relative_to(root).as_posix()
+            if not name.startswith(SHOWING):
+                digest.update(f"{name}\n".encode() + path.read_bytes())
     return digest.hexdigest()[:12]
 
 
@@ -102,6 +115,16 @@ class RunConfig(Settings):
         """`{out}/{name}@{version}/{task}/{model}-{hash12}`; the hash covers the whole config."""
         digest = sha256_bytes(canonical_json(self.model_dump()))
         return out / f"{self.dataset}@{self.version}" / self.task / f"{self.model}-{digest[:12]}"
+
+
+def flatten(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested settings as one level, with keys as `training.lr`."""
+    found: dict[str, Any] = {}
+    for key, value in values.items():
+        found |= (
+            flatten(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
+        )
+    return found
 
 
 class RunFile(Settings):
