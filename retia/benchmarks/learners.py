@@ -1,6 +1,6 @@
 """A model on one split of a task: its loss, step by step, and its predictions."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Protocol
 
 import numpy as np
@@ -10,12 +10,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from retia.benchmarks.config import Training
-from retia.benchmarks.decoders import PairDecoder
-from retia.benchmarks.inputs import LinkInputs, NodeInputs
+from retia.benchmarks.inputs import EdgeInputs, LinkInputs, NodeInputs
 from retia.benchmarks.negatives import draw_negatives
+from retia.benchmarks.view import View
 from retia.shards.manifest import Part
 
 SCORED_AT_ONCE = 1 << 18
+
+Update = Callable[[Tensor], None]
 
 
 class Learner(Protocol):
@@ -23,11 +25,16 @@ class Learner(Protocol):
 
     @property
     def module(self) -> nn.Module:
-        """All that is learned."""
+        """All that is learned: a `ModuleDict` with an `encoder`."""
         ...
 
-    def losses(self) -> Iterator[Tensor]:
-        """The losses of one epoch; a step is taken after each."""
+    @property
+    def view(self) -> View:
+        """The whole visible graph."""
+        ...
+
+    def epoch(self, update: Update) -> float:
+        """Train for one epoch: call `update` with the loss of every step; returns their mean."""
         ...
 
     def predict(self, part: Part) -> NDArray[np.generic]:
@@ -43,35 +50,98 @@ class LinkLearner:
     """
 
     def __init__(
-        self, encoder: nn.Module, inputs: LinkInputs, training: Training, rng: torch.Generator
+        self,
+        encoder: nn.Module,
+        decoder: nn.Module,
+        inputs: LinkInputs,
+        training: Training,
+        rng: torch.Generator,
     ) -> None:
-        decoder = PairDecoder(str(training.decoder), training.hidden, inputs.directed)
-        self._parts = nn.ModuleDict({"encoder": encoder, "decoder": decoder}).to(inputs.x.device)
-        self.inputs, self.batches, self.rng = inputs, training.batches, rng
-        self._whole = inputs.graph.adjacency()
+        self._parts = _on_device(inputs.view, encoder=encoder, decoder=decoder)
+        self.inputs, self.training, self.rng = inputs, training, rng
 
     @property
     def module(self) -> nn.Module:
         """Encoder and decoder."""
         return self._parts
 
-    def losses(self) -> Iterator[Tensor]:
+    @property
+    def view(self) -> View:
+        """The whole visible graph."""
+        return self.inputs.view
+
+    def epoch(self, update: Update) -> float:
         """Binary cross-entropy; positives and negatives weigh the same."""
         order = torch.randperm(len(self.inputs.positives), generator=self.rng)
-        for batch in order.to(self.inputs.x.device).chunk(self.batches):
-            positives = self.inputs.positives[batch]
-            negatives = draw_negatives(self.inputs, positives, self.rng)
-            adjacency = self.inputs.graph.adjacency(without=self.inputs.places[batch])
-            z = self._parts["encoder"](self.inputs.x, adjacency)
-            logits = self._parts["decoder"](z, torch.cat([positives, negatives]))
-            found, other = logits[: len(positives)], logits[len(positives) :]
-            yield functional.softplus(-found).mean() + functional.softplus(other).mean()
+        losses: list[float] = []
+        for batch in order.to(self.view.x.device).chunk(self.training.batches):
+            view = self.view.without(self.inputs.places[batch])
+            with _precision(self.training, view):
+                z = self._parts["encoder"](view)
+            losses += self._decode(z, view, self.inputs.positives[batch], update)
+        return float(np.mean(losses))
 
     def predict(self, part: Part) -> NDArray[np.generic]:
         """Logits (I,) float32 on the whole visible graph."""
-        z = self._parts["encoder"](self.inputs.x, self._whole)
-        chunks = self.inputs.items[part].split(SCORED_AT_ONCE)
-        return torch.cat([self._parts["decoder"](z, pairs) for pairs in chunks]).cpu().numpy()
+        return _scores(self._parts, self.training, self.view, self.inputs.items[part])
+
+    def _decode(self, z: Tensor, view: View, positives: Tensor, update: Update) -> Iterator[float]:
+        """The decoder's updates on shares of the positives, then the encoder's one update."""
+        steps = self.training.decoder_steps
+        if steps == 1:
+            loss = self._loss(z, view, positives)
+            update(loss)
+            yield float(loss.detach())
+            return
+        leaf = z.detach().requires_grad_()
+        shares = positives.chunk(steps)
+        for share in shares:
+            loss = self._loss(leaf, view, share)
+            update(loss)
+            yield float(loss.detach())
+        assert leaf.grad is not None
+        update((z * (leaf.grad / len(shares)).detach()).sum())
+
+    def _loss(self, z: Tensor, view: View, positives: Tensor) -> Tensor:
+        negatives = draw_negatives(self.inputs, positives, self.rng)
+        with _precision(self.training, view):
+            logits = self._parts["decoder"](z, torch.cat([positives, negatives]), view).float()
+        found, other = logits[: len(positives)], logits[len(positives) :]
+        return functional.softplus(-found).mean() + functional.softplus(other).mean()
+
+
+class EdgeLearner:
+    """An encoder and a pair decoder, trained in full batch on the standardised weights of edges."""
+
+    def __init__(
+        self, encoder: nn.Module, decoder: nn.Module, inputs: EdgeInputs, training: Training
+    ) -> None:
+        self._parts = _on_device(inputs.view, encoder=encoder, decoder=decoder)
+        self.inputs, self.training = inputs, training
+
+    @property
+    def module(self) -> nn.Module:
+        """Encoder and decoder."""
+        return self._parts
+
+    @property
+    def view(self) -> View:
+        """The whole visible graph."""
+        return self.inputs.view
+
+    def epoch(self, update: Update) -> float:
+        """Mean squared error, once."""
+        with _precision(self.training, self.view):
+            z = self._parts["encoder"](self.view)
+            values = self._parts["decoder"](z, self.inputs.train, self.view).float()
+        loss = functional.mse_loss(values, self.inputs.labels)
+        update(loss)
+        return float(loss.detach())
+
+    def predict(self, part: Part) -> NDArray[np.generic]:
+        """Values (I,) float32, in the unit of the labels."""
+        values = _scores(self._parts, self.training, self.view, self.inputs.items[part])
+        return values * np.float32(self.inputs.spread) + np.float32(self.inputs.mean)
 
 
 class NodeLearner:
@@ -87,9 +157,8 @@ class NodeLearner:
             nn.Dropout(training.dropout),
             nn.Linear(training.hidden, inputs.num_classes),
         )
-        self._parts = nn.ModuleDict({"encoder": encoder, "head": head}).to(inputs.x.device)
-        self.inputs = inputs
-        self._whole = inputs.graph.adjacency()
+        self._parts = _on_device(inputs.view, encoder=encoder, head=head)
+        self.inputs, self.training = inputs, training
         self._several = inputs.labels.ndim == 2
         if not self._several:
             count = torch.bincount(inputs.labels, minlength=inputs.num_classes)
@@ -101,26 +170,51 @@ class NodeLearner:
         """Encoder and head."""
         return self._parts
 
-    def losses(self) -> Iterator[Tensor]:
+    @property
+    def view(self) -> View:
+        """The whole graph."""
+        return self.inputs.view
+
+    def epoch(self, update: Update) -> float:
         """Cross-entropy with balanced classes, or binary cross-entropy of each class; once."""
-        logits = self._logits(self.inputs.x, self._whole)[self.inputs.train]
+        logits = self._logits(self.view)[self.inputs.train]
         if self._several:
-            yield functional.binary_cross_entropy_with_logits(logits, self.inputs.labels)
-            return
-        yield functional.cross_entropy(logits, self.inputs.labels, weight=self._weight)
+            loss = functional.binary_cross_entropy_with_logits(logits, self.inputs.labels)
+        else:
+            loss = functional.cross_entropy(logits, self.inputs.labels, weight=self._weight)
+        update(loss)
+        return float(loss.detach())
 
     def predict(self, part: Part) -> NDArray[np.generic]:
         """The likeliest class (I,) int16, or the probability of each (I, C) float32."""
-        return self._values(self._logits(self.inputs.x, self._whole)[self.inputs.items[part]])
+        return self._values(self._logits(self.view)[self.inputs.items[part]])
 
     def predict_other(self, other: NodeInputs, part: Part) -> NDArray[np.generic]:
         """As `predict`, of the items of another graph with the same inputs."""
-        logits = self._logits(other.x, other.graph.adjacency())
-        return self._values(logits[other.items[part]])
+        return self._values(self._logits(other.view)[other.items[part]])
 
-    def _logits(self, x: Tensor, adjacency: Tensor) -> Tensor:
-        return self._parts["head"](self._parts["encoder"](x, adjacency))
+    def _logits(self, view: View) -> Tensor:
+        with _precision(self.training, view):
+            return self._parts["head"](self._parts["encoder"](view)).float()
 
     def _values(self, logits: Tensor) -> NDArray[np.generic]:
         values = logits.sigmoid() if self._several else logits.argmax(dim=1).to(torch.int16)
         return values.cpu().numpy()
+
+
+def _on_device(view: View, **parts: nn.Module) -> nn.ModuleDict:
+    return nn.ModuleDict(parts).to(view.x.device)
+
+
+def _precision(training: Training, view: View) -> torch.autocast:
+    """Automatic mixed precision, where it is asked for."""
+    device = view.x.device.type
+    return torch.autocast(device, torch.bfloat16, enabled=training.precision == "bfloat16")
+
+
+def _scores(parts: nn.ModuleDict, training: Training, view: View, pairs: Tensor) -> NDArray:
+    """The decoder's values (I,) float32 of pairs (I, 2)."""
+    with _precision(training, view):
+        z = parts["encoder"](view)
+        chunks = [parts["decoder"](z, chunk, view) for chunk in pairs.split(SCORED_AT_ONCE)]
+    return torch.cat(chunks).float().cpu().numpy()

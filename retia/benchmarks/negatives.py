@@ -14,7 +14,7 @@ def draw_negatives(inputs: LinkInputs, positives: Tensor, generator: torch.Gener
     that something is learnt beyond distance, else by any node. Visible edges and self-loops are
     left out.
     """
-    anywhere = _integers(inputs.graph.num_nodes, positives.shape, positives.device, generator)
+    anywhere = _integers(inputs.view.num_nodes, positives.shape, positives.device, generator)
     pairs = torch.cat([anywhere, _corrupt(inputs, positives, generator)])
     return pairs[(pairs[:, 0] != pairs[:, 1]) & ~_visible(inputs, pairs)]
 
@@ -25,7 +25,7 @@ def _corrupt(inputs: LinkInputs, positives: Tensor, generator: torch.Generator) 
     side = _integers(2, (count,), device, generator)
     kept = positives[rows, side]
     if inputs.nearest is None:
-        other = _integers(inputs.graph.num_nodes, (count,), device, generator)
+        other = _integers(inputs.view.num_nodes, (count,), device, generator)
     else:
         other = inputs.nearest[
             kept, _integers(inputs.nearest.shape[1], (count,), device, generator)
@@ -38,7 +38,7 @@ def _corrupt(inputs: LinkInputs, positives: Tensor, generator: torch.Generator) 
 def _visible(inputs: LinkInputs, pairs: Tensor) -> Tensor:
     """Whether each pair is a visible edge of the relation."""
     ordered = pairs if inputs.directed else pairs.sort(dim=1).values
-    keys = ordered[:, 0] * inputs.graph.num_nodes + ordered[:, 1]
+    keys = ordered[:, 0] * inputs.view.num_nodes + ordered[:, 1]
     known = inputs.visible_keys
     place = torch.searchsorted(known, keys).clamp(max=len(known) - 1)
     return known[place] == keys
