@@ -147,8 +147,9 @@ class EdgeLearner:
 class NodeLearner:
     """An encoder and a linear head, trained on the labelled nodes in full batch.
 
-    Classes weigh the same in the loss, by their numbers among the training labels alone. Where a
-    node may have several, each class is a question of its own, and all nodes weigh the same.
+    With balanced `class_weights` classes weigh the same in the loss, by their numbers among the
+    training labels alone. Where a node may have several, each class is a question of its own, and
+    all nodes weigh the same.
     """
 
     def __init__(self, encoder: nn.Module, inputs: NodeInputs, training: Training) -> None:
@@ -160,7 +161,8 @@ class NodeLearner:
         self._parts = _on_device(inputs.view, encoder=encoder, head=head)
         self.inputs, self.training = inputs, training
         self._several = inputs.labels.ndim == 2
-        if not self._several:
+        self._weight = None
+        if not self._several and training.class_weights == "balanced":
             count = torch.bincount(inputs.labels, minlength=inputs.num_classes)
             present = (count > 0).sum()
             self._weight = len(inputs.labels) / (present * count.clamp(min=1)).float()
@@ -176,7 +178,7 @@ class NodeLearner:
         return self.inputs.view
 
     def epoch(self, update: Update) -> float:
-        """Cross-entropy with balanced classes, or binary cross-entropy of each class; once."""
+        """Cross-entropy of the class, or binary cross-entropy of each class; once."""
         logits = self._logits(self.view)[self.inputs.train]
         if self._several:
             loss = functional.binary_cross_entropy_with_logits(logits, self.inputs.labels)

@@ -6,14 +6,14 @@ L = δᵀδ. An edge stands once here, with its two ends in any order: turning i
 of δ alone.
 """
 
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
-MapKind = Literal["identity", "diagonal", "orthogonal", "general"]
+from retia.benchmarks.view import View
 
 
 class SheafEncoder(nn.Module):
@@ -31,7 +31,7 @@ class SheafEncoder(nn.Module):
         layers: int,
         dropout: float,
         *,
-        maps: MapKind,
+        maps: str,
         sparse_learner: bool = False,
         low_pass: bool = False,
         high_pass: bool = False,
@@ -47,10 +47,10 @@ class SheafEncoder(nn.Module):
             for layer in range(layers)
         )
 
-    def forward(self, x: Tensor, edge_index: Tensor) -> Tensor:
-        """(n, stalk · channels), from (n, F) and both directions (2, M) of each edge."""
-        ends = edge_index[:, edge_index[0] < edge_index[1]]
-        h = self.dropout(functional.elu(self.input(x))).unflatten(1, self.shape)
+    def forward(self, view: View) -> Tensor:
+        """Embeddings (n, stalk · channels)."""
+        ends = view.edge_index[:, view.edge_index[0] < view.edge_index[1]]
+        h = self.dropout(functional.elu(self.input(view.x))).unflatten(1, self.shape)
         for layer in self.layers:
             h = layer(h, self.dropout(h), ends)
         return h.flatten(1)
@@ -63,7 +63,7 @@ class SheafLayer(nn.Module):
         self,
         shape: tuple[int, int],
         stalk: int,
-        maps: MapKind,
+        maps: str,
         signs: list[float],
         sparse_learner: bool,
         dropout: float,
@@ -97,11 +97,11 @@ class SheafLearner(nn.Module):
 
     `diagonal` takes d parameters for the diagonal, `general` d² for the matrix, `orthogonal`
     d(d-1)/2 for a product of Householder reflections, times a weight
-    w_e = σ(a [h_v ‖ h_u]) · σ(a [h_u ‖ h_v]). `identity` learns nothing. A `sparse` learner sees the
-    sum of a state over the stalk.
+    w_e = σ(a [h_v ‖ h_u]) · σ(a [h_u ‖ h_v]). `identity` learns nothing. A `sparse` learner
+    sees the sum of a state over the stalk.
     """
 
-    def __init__(self, shape: tuple[int, int], stalk: int, maps: MapKind, sparse: bool) -> None:
+    def __init__(self, shape: tuple[int, int], stalk: int, maps: str, sparse: bool) -> None:
         super().__init__()
         self.kind, self.stalk, self.sparse = maps, stalk, sparse
         parameters = {
@@ -182,7 +182,7 @@ def inverse_square_root(matrices: Tensor) -> Tensor:
 
 
 class _InverseSquareRoot(torch.autograd.Function):
-    """By eigenvalues; the derivative of eigenvectors, infinite where two of them agree, is not used.
+    """By eigenvalues, but without the derivative of eigenvectors, infinite where two values agree.
 
     The derivative of f(A) is V (G ∘ Vᵀ dA V) Vᵀ with G_ij = (f(λ_i) - f(λ_j)) / (λ_i - λ_j)
     (Daleckii and Krein), and for f = λ^{-½} that is -1 / (s_i s_j (s_i + s_j)), s = √λ.

@@ -13,6 +13,7 @@ from retia.benchmarks.models import (
     majority,
     mean,
     mlp,
+    sheaf,
 )
 from retia.benchmarks.models.model import EncoderSize, Model
 from retia.shards.errors import NotFoundError
@@ -30,6 +31,7 @@ _MODULES = (
     mlp,
     gcn,
     graphsage,
+    sheaf,
 )
 
 MODELS: dict[str, Model] = {module.MODEL.name: module.MODEL for module in _MODULES}

@@ -131,7 +131,9 @@ def _find_splits(raw: Path) -> tuple[str, list[Path]]:
             found.setdefault(match[1], {})[int(match[2])] = path
     if len(found) != 1:
         names = ", ".join(found) or "none"
-        raise InputError(f"{raw}: one set of splits NAME_split_0.6_0.2_0.npz is needed, not {names}")
+        raise InputError(
+            f"{raw}: one set of splits NAME_split_0.6_0.2_0.npz is needed, not {names}"
+        )
     ((scheme, paths),) = found.items()
     if missing := sorted(set(range(max(paths) + 1)) - set(paths)):
         raise InputError(f"{raw / f'{scheme}_{missing[0]}.npz'}: no such file")
@@ -147,8 +149,11 @@ def _read_split(path: Path, num_nodes: int) -> Parts:
     except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
         raise InputError(f"{path}: no readable npz of masks ({_line(error)})") from error
     for part, mask in masks.items():
-        if mask.shape != (num_nodes,) or mask.dtype.kind not in "biu" or mask.max() > 1:
-            raise InputError(f"{path}: {MASKS[part]} has to be 0 or 1 for each of {num_nodes} nodes")
+        binary = mask.dtype.kind in "biu" and bool(np.isin(mask, (0, 1)).all())
+        if mask.shape != (num_nodes,) or not binary:
+            raise InputError(
+                f"{path}: {MASKS[part]} has to be 0 or 1 for each of {num_nodes} nodes"
+            )
         if not mask.any():
             raise InputError(f"{path}: {MASKS[part]} holds no node")
     twice = np.flatnonzero(sum(mask.astype(np.int64) for mask in masks.values()) > 1)
