@@ -150,16 +150,23 @@ class NodeLearner:
     With balanced `class_weights` classes weigh the same in the loss, by their numbers among the
     training labels alone. Where a node may have several, each class is a question of its own, and
     all nodes weigh the same.
+    `refine` is applied to the probabilities of all nodes when they are asked for.
     """
 
-    def __init__(self, encoder: nn.Module, inputs: NodeInputs, training: Training) -> None:
+    def __init__(
+        self,
+        encoder: nn.Module,
+        inputs: NodeInputs,
+        training: Training,
+        refine: Callable[[Tensor, View, Tensor, Tensor], Tensor] | None = None,
+    ) -> None:
         head = nn.Sequential(
             nn.ReLU(),
             nn.Dropout(training.dropout),
             nn.Linear(training.hidden, inputs.num_classes),
         )
         self._parts = _on_device(inputs.view, encoder=encoder, head=head)
-        self.inputs, self.training = inputs, training
+        self.inputs, self.training, self._refine = inputs, training, refine
         self._several = inputs.labels.ndim == 2
         self._weight = None
         if not self._several and training.class_weights == "balanced":
@@ -189,10 +196,14 @@ class NodeLearner:
 
     def predict(self, part: Part) -> NDArray[np.generic]:
         """The likeliest class (I,) int16, or the probability of each (I, C) float32."""
-        return self._values(self._logits(self.view)[self.inputs.items[part]])
+        logits = self._logits(self.view)
+        if self._refine is not None:
+            inputs = self.inputs
+            logits = self._refine(logits.softmax(dim=1), self.view, inputs.train, inputs.labels)
+        return self._values(logits[self.inputs.items[part]])
 
     def predict_other(self, other: NodeInputs, part: Part) -> NDArray[np.generic]:
-        """As `predict`, of the items of another graph with the same inputs."""
+        """As `predict`, of the items of another graph with the same inputs; nothing is refined."""
         return self._values(self._logits(other.view)[other.items[part]])
 
     def _logits(self, view: View) -> Tensor:

@@ -62,13 +62,15 @@ def run(
     on_seed: OnSeed = lambda seed: None,
     source: Version | None = None,
     device: str | None = None,
+    tuned: dict[str, Any] | None = None,
 ) -> Path:
     """Run the seeds that are not done yet, then write the run's predictions and result.
 
     `source` is the version that the config of a transfer learns on. `device` is a torch device; by
     default a GPU where there is one. `workers` processes (the number of cores by default) train
     side by side, each with the config's threads; their number does not change the results.
-    `on_seed` is called as each seed is done. Returns the run directory. Raises `InputError` where
+    `on_seed` is called as each seed is done; `tuned` says how the hyper-parameters were chosen.
+    Returns the run directory. Raises `InputError` where
     the directory holds another run.
     """
     start = time.perf_counter()
@@ -88,6 +90,7 @@ def run(
         on_seed(seed)
     _write_predictions(jobs)
     result = _result(version, config, jobs, time.perf_counter() - start, len(done))
+    result["submission"]["tuned"] = tuned
     write_atomically(folder / RESULT_FILE, _pretty(result))
     return folder
 

@@ -13,7 +13,7 @@ from retia.shards.manifest import Part
 from retia.shards.version import Version
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
 TaskType = Literal["link", "edge-regression", "node", "node-multilabel"]
 Need = Literal["features", "positions"]
@@ -50,8 +50,9 @@ class Model:
     An encoder is a torch module: `encoder(view)` gives (n, hidden) embeddings. Where it has a
     method `fit(view, generator)`, that is called once before training. A link model may bring a
     `decoder` of its own, made from the size, the options and whether the relation is directed, and
-    called as those of `retia.benchmarks.decoders`. `predict(version, task, split, part)` gives the
-    values of a part's items, in their order.
+    called as those of `retia.benchmarks.decoders`. A node model may bring
+    `refine(probabilities, view, train, labels, options)`, (n, C) to (n, C), applied to its answers.
+    `predict(version, task, split, part)` gives the values of a part's items, in their order.
     """
 
     name: str
@@ -62,6 +63,7 @@ class Model:
     options: type[Options] = Options
     encoder: "Callable[[EncoderSize, Any], nn.Module] | None" = None
     decoder: "Callable[[EncoderSize, Any, bool], nn.Module] | None" = None
+    refine: "Callable[..., Tensor] | None" = None
     predict: Predict | None = None
 
     @property
