@@ -20,6 +20,7 @@ Decoder = Literal["dot", "hadamard", "difference", "distance"]
 Precision = Literal["float32", "bfloat16"]
 Scaling = Literal["z-score", "row-normalised", "raw"]
 ClassWeights = Literal["balanced", "none"]
+Batching = Literal["full", "blocks", "neighbours", "saint"]
 
 PAIR_TASKS = ("link", "edge-regression")
 
@@ -34,19 +35,23 @@ DEFAULTS: dict[str, dict[str, Any]] = {
 class Training(Settings):
     """How a model is trained.
 
-    An epoch is a pass over the training edges in `batches` steps, or one full-batch step for other
-    tasks. Of each step's edges, the decoder takes `decoder_steps` shares, an update each, before
-    the encoder is updated once. The validation score is taken every `evaluate_every` epochs; after
-    `patience` of them without a better one, training stops. `inputs` says how features reach the
-    model; words of a bag that occur once or twice drown the others in z-scores. `class_weights` of
-    the loss are for tasks of one class a node. `precision` bfloat16 is automatic mixed
-    precision. Results are equal to the last bit for equal `threads`.
+    An epoch is a pass over the training edges or nodes in `batches` steps; with full batches, node
+    tasks take one step. What a step sees is `batching`, as `retia.benchmarks.batching` says;
+    `fan_out` neighbours of a node are sampled in each layer. Of each step's edges, the decoder
+    takes `decoder_steps` shares, an update each, before the encoder is updated once. The validation
+    score is taken every `evaluate_every` epochs; after `patience` of them without a better one,
+    training stops. `inputs` says how features reach the model; words of a bag that occur once or
+    twice drown the others in z-scores. `class_weights` of the loss are for tasks of one class a
+    node. `precision` bfloat16 is automatic mixed precision. Results are equal to the last bit for
+    equal `threads`.
     """
 
     epochs: Annotated[int, Field(ge=1, le=100_000)]
     evaluate_every: Annotated[int, Field(ge=1)]
     patience: Annotated[int, Field(ge=1)] = 10
+    batching: Batching = "full"
     batches: Annotated[int, Field(ge=2, le=10_000)] = 4
+    fan_out: Annotated[int, Field(ge=1, le=10_000)] = 10
     decoder_steps: Annotated[int, Field(ge=1, le=10_000)] = 1
     hidden: Annotated[int, Field(ge=1, le=8192)] = 32
     layers: Annotated[int, Field(ge=1, le=64)] = 2
@@ -191,4 +196,8 @@ def _training(
     if task.type in PAIR_TASKS and chosen.decoder is None:
         spatial = node_positions(version) is not None
         values.setdefault("decoder", "difference" if spatial else "hadamard")
-    return read_settings(Training, values, "training")
+    training = read_settings(Training, values, "training")
+    if training.batching != "full" and (chosen.whole_graph or task.type == "edge-regression"):
+        what = "weights of edges" if task.type == "edge-regression" else f"'{chosen.name}'"
+        raise InputError(f"batching {training.batching}: {what} needs the whole graph; use full")
+    return training

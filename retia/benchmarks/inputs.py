@@ -22,7 +22,7 @@ from retia.protocol.baselines import node_features, node_positions
 from retia.protocol.pairs import contains
 from retia.protocol.predictions import PARTS
 from retia.shards.arrays import encoding_matrix, integers, label_matrix, pairs
-from retia.shards.errors import IntegrityError
+from retia.shards.errors import InputError, IntegrityError
 from retia.shards.manifest import Part
 from retia.shards.version import Version
 
@@ -182,11 +182,21 @@ def _node_split(version: Version, task_name: str, split: int, device: str, x: Fl
 def _node_inputs(version: Version, encoding: str | None, scaling: Scaling) -> Floats:
     features, positions = node_features(version, encoding), node_positions(version)
     blocks = [
-        _scaled(values, values, how)
+        (values, how)
         for values, how in ((features, scaling), (positions, "z-score"))
         if values is not None
     ]
-    return np.hstack(blocks or [np.ones((version.manifest.num_nodes, 1), dtype=np.float32)])
+    if not blocks:
+        return np.ones((version.manifest.num_nodes, 1), dtype=np.float32)
+    values = np.hstack([block for block, _ in blocks])
+    broken = np.flatnonzero(~np.isfinite(values).all(axis=0))
+    if len(broken):
+        node = int(np.flatnonzero(~np.isfinite(values[:, broken[0]]))[0])
+        raise InputError(
+            f"{version.manifest.reference}: input {broken[0]} of node {node} is no finite number; "
+            "'retia audit' names the column"
+        )
+    return np.hstack([_scaled(block, block, how) for block, how in blocks])
 
 
 def _scaled(values: NDArray[Any], like: NDArray[Any], scaling: Scaling) -> Floats:
@@ -238,11 +248,11 @@ def _places(keys: Ints, train: Ints, num_nodes: int, directed: bool) -> Ints:
     return np.searchsorted(keys, wanted)
 
 
-def _nearest(positions: NDArray[np.float64]) -> Ints:
+def _nearest(positions: NDArray[np.float64]) -> NDArray[np.int32]:
     """The nodes nearest to each node in space, (n, k); a node may be among its own."""
     k = min(NEAREST + 1, len(positions))
-    _, index = cKDTree(positions).query(positions, k=k)
-    return np.asarray(index, dtype=np.int64).reshape(len(positions), k)
+    _, index = cKDTree(positions).query(positions, k=k, workers=-1)
+    return np.asarray(index, dtype=np.int32).reshape(len(positions), k)
 
 
 def _pairs(version: Version, table: str) -> Ints:

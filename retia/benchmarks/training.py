@@ -71,7 +71,7 @@ def train(
     learner: Learner
     predict: Callable[[Part], NDArray[np.generic]]
     if config.source is not None and source is not None:
-        learner, truth, predict = _transfer(source, version, config, seed, device)
+        learner, truth, predict = _transfer(source, version, config, seed, device, draws)
     else:
         learner = _learner(version, config, split, device, draws)
         truth, predict = load_truth(version, config.task, split, "valid"), learner.predict
@@ -167,7 +167,7 @@ def _learner(
     assert training is not None
     if kind not in PAIR_TASKS:
         nodes = node_inputs(version, config.task, split, device, config.encoding, training.inputs)
-        return NodeLearner(_encoder(config, nodes.view), nodes, training, _refine(config))
+        return NodeLearner(_encoder(config, nodes.view), nodes, training, draws, _refine(config))
     if kind == "edge-regression":
         edges = edge_inputs(version, config.task, split, device, config.encoding, training.inputs)
         decoder = _decoder(config, edges.view, edges.directed)
@@ -180,7 +180,12 @@ def _learner(
 
 
 def _transfer(
-    source: Version, target: Version, config: RunConfig, seed: int, device: str
+    source: Version,
+    target: Version,
+    config: RunConfig,
+    seed: int,
+    device: str,
+    draws: torch.Generator,
 ) -> tuple[NodeLearner, Truth, Callable[[Part], NDArray[np.generic]]]:
     """What learns on the source, its validation answers, and what predicts the target."""
     assert config.source is not None
@@ -192,7 +197,7 @@ def _transfer(
     like = config.encoding, source, config.training.inputs
     known = shared_inputs(source, name, own, device, *like)
     asked = shared_inputs(target, config.task, split, device, *like)
-    learner = NodeLearner(_encoder(config, known.view), known, config.training)
+    learner = NodeLearner(_encoder(config, known.view), known, config.training, draws)
     truth = load_truth(source, name, own, "valid")
     return learner, truth, lambda part: learner.predict_other(asked, part)
 

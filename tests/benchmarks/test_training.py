@@ -107,7 +107,8 @@ def test_classes_weigh_the_same_unless_told_otherwise(colours: Version) -> None:
     for weights in ("balanced", "none"):
         torch.manual_seed(0)
         settings = Training(epochs=1, evaluate_every=1, dropout=0, class_weights=weights)
-        learner = NodeLearner(NodePerceptron(inputs.view.x.shape[1], 32, 1, 0), inputs, settings)
+        encoder, rng = NodePerceptron(inputs.view.x.shape[1], 32, 1, 0), torch.Generator()
+        learner = NodeLearner(encoder, inputs, settings, rng)
         losses.append(learner.epoch(lambda loss: None))
     with torch.no_grad():
         z = learner.module["head"](learner.module["encoder"](inputs.view))[inputs.train].numpy()

@@ -46,18 +46,16 @@ def hops(view: View, count: int) -> list[Tensor]:
 
 
 class Sign(nn.Module):
-    """A linear map of each hop's inputs, side by side, then a perceptron."""
+    """A linear map of the inputs at 0, 1, ... `layers` hops, side by side, then a perceptron."""
 
-    def __init__(self, inputs: int, hidden: int, layers: int, dropout: float, count: int) -> None:
-        from torch_geometric.nn.models import MLP
-
+    def __init__(self, inputs: int, hidden: int, layers: int, dropout: float) -> None:
         super().__init__()
-        self.count = count
-        self.maps = nn.ModuleList(nn.Linear(inputs, hidden) for _ in range(count + 1))
-        widths = [hidden * (count + 1)] + [hidden] * layers
-        self.mlp = MLP(widths, dropout=dropout, norm=None)
+        self.maps = nn.ModuleList(nn.Linear(inputs, hidden) for _ in range(layers + 1))
+        self.output = nn.Sequential(
+            nn.ReLU(), nn.Dropout(dropout), nn.Linear(hidden * (layers + 1), hidden)
+        )
 
     def forward(self, view: View) -> Tensor:
         """Embeddings (n, hidden)."""
-        pairs = zip(self.maps, hops(view, self.count), strict=True)
-        return self.mlp(torch.cat([linear(x) for linear, x in pairs], dim=1).relu())
+        pairs = zip(self.maps, hops(view, len(self.maps) - 1), strict=True)
+        return self.output(torch.cat([linear(x) for linear, x in pairs], dim=1))

@@ -34,5 +34,6 @@ MODEL = Model(
     summary="perceptrons on the adjacency row and on the inputs, joined; for heterophily",
     paper="Lim et al. 2021, arXiv:2110.14446",
     tasks=("node", "node-multilabel"),
+    whole_graph=True,
     encoder=encoder,
 )

@@ -20,5 +20,6 @@ MODEL = Model(
     summary="a learned vector a node, no inputs and no message passing",
     paper="Koren, Bell and Volinsky 2009, doi:10.1109/MC.2009.263",
     tasks=("link", "edge-regression"),
+    whole_graph=True,
     encoder=encoder,
 )

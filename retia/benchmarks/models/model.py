@@ -48,7 +48,8 @@ class Model:
     """A model of the registry: it has an `encoder` and is trained, or it has `predict`.
 
     An encoder is a torch module: `encoder(view)` gives (n, hidden) embeddings. Where it has a
-    method `fit(view, generator)`, that is called once before training. A link model may bring a
+    method `fit(view, generator)`, that is called once before training; with `whole_graph` it cannot
+    be trained on parts of a graph. A link model may bring a
     `decoder` of its own, made from the size, the options and whether the relation is directed, and
     called as those of `retia.benchmarks.decoders`. A node model may bring
     `refine(probabilities, view, train, labels, options)`, (n, C) to (n, C), applied to its answers.
@@ -60,6 +61,7 @@ class Model:
     tasks: tuple[TaskType, ...]
     paper: str | None = None
     needs: tuple[Need, ...] = ()
+    whole_graph: bool = False
     options: type[Options] = Options
     encoder: "Callable[[EncoderSize, Any], nn.Module] | None" = None
     decoder: "Callable[[EncoderSize, Any, bool], nn.Module] | None" = None

@@ -44,5 +44,6 @@ MODEL = Model(
     paper="Grover and Leskovec 2016, arXiv:1607.00653",
     tasks=TRAINED_TASKS,
     options=WalkOptions,
+    whole_graph=True,
     encoder=encoder,
 )
