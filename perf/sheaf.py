@@ -1,7 +1,7 @@
 """Neural Sheaf Diffusion where neighbours are unlike, beside models with the same budget of tuning.
 
-`python perf/sheaf.py search DIR 24 > FILE` imports the graph in DIR (a folder in Geom-GCN's layout,
-such as WebKB's Texas), draws 24 configurations for all models alike, trains each on the splits 0 to
+`python perf/sheaf.py search DIR 12 > FILE` imports the graph in DIR (a folder in Geom-GCN's layout,
+such as WebKB's Texas), draws 12 configurations for all models alike, trains each on the splits 0 to
 4, and writes a line of JSON with the mean validation accuracy; no test answer is read.
 `table DIR FILE` trains the best of each model on all ten splits; `scaling DIR FILE` trains two of
 them with each way that features may reach a model. `planted 5` needs no file: two classes, edges
