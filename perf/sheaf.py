@@ -28,6 +28,7 @@ from retia.datasets.webkb.build import WebkbOptions, import_webkb
 from retia.protocol import evaluate, load_truth
 from retia.protocol.baselines import node_features
 from retia.protocol.randomness import Randomness
+from retia.shards.manifest import Part
 from retia.shards.version import Version
 
 MAPS = ("identity", "diagonal", "orthogonal", "general")
@@ -63,28 +64,30 @@ def draw(number: int, model: str) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def accuracy(
-    version: Version, model: str, seed: int, training: dict[str, Any], options: dict[str, Any]
-) -> dict[str, float]:
-    """Accuracy of a seed on validation, and on test."""
-    name, _, maps = model.partition(" ")
+    root: Path,
+    model: str,
+    seed: int,
+    training: dict[str, Any],
+    options: dict[str, Any],
+    part: Part,
+) -> float:
+    """Accuracy of a seed on a part, in percent."""
+    version, (name, _, maps) = Version.open(root), model.partition(" ")
     options = {**options, "maps": maps} if maps else options
     config = make_config(version, name, options=options, **training)
-    task = config.task
     with torch_settings(1):
         trained = train(version, config, seed, "cpu", Curve())
-    return {
-        part: evaluate(load_truth(version, task, seed, part), trained.predictions[part])["accuracy"]
-        for part in ("valid", "test")
-    }
+    truth = load_truth(version, config.task, seed, part)
+    return 100 * evaluate(truth, trained.predictions[part])["accuracy"]
 
 
 def trial(job: tuple[Path, str, int]) -> dict[str, Any]:
     """Mean validation accuracy of a drawn configuration."""
     root, model, number = job
-    version, (training, options) = Version.open(root), draw(number, model)
+    training, options = draw(number, model)
     start = time.process_time()
     found = [
-        accuracy(version, model, seed, training, options)["valid"] for seed in range(SEARCH_SPLITS)
+        accuracy(root, model, seed, training, options, "valid") for seed in range(SEARCH_SPLITS)
     ]
     return {
         "model": model,
@@ -113,15 +116,14 @@ def chosen(path: Path) -> dict[str, dict[str, Any]]:
 
 def scores(root: Path, rows: dict[str, dict[str, Any]], seeds: int) -> dict[str, np.ndarray]:
     """Test accuracy of each row on every seed, in percent."""
-    version = Version.open(root)
     jobs = [
-        (version, row["model"], seed, row["training"], row["options"])
+        (root, row["model"], seed, row["training"], row["options"], "test")
         for row in rows.values()
         for seed in range(seeds)
     ]
     with pool() as workers:
         found = workers.starmap(accuracy, jobs, chunksize=1)
-    test = np.array([100 * one["test"] for one in found]).reshape(len(rows), seeds)
+    test = np.array(found).reshape(len(rows), seeds)
     return dict(zip(rows, test, strict=True))
 
 
@@ -132,7 +134,7 @@ def table(root: Path, path: Path) -> None:
     for model, test in found.items():
         row = rows.get(model, {})
         against = [f"{interval(test - found[other])} over {other}" for other in ("logistic", "gcn")]
-        valid = f"{100 * row['valid']:.2f}" if row else "-"
+        valid = f"{row['valid']:.2f}" if row else "-"
         print(
             f"{model:18} valid {valid:5} test {test.mean():.2f} ± {test.std(ddof=1):.2f}", *against
         )
