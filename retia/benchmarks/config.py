@@ -18,6 +18,8 @@ from retia.shards.version import Version
 
 Decoder = Literal["dot", "hadamard", "difference", "distance"]
 Precision = Literal["float32", "bfloat16"]
+Scaling = Literal["z-score", "row-normalised", "raw"]
+ClassWeights = Literal["balanced", "none"]
 Batching = Literal["full", "blocks", "neighbours", "saint"]
 
 PAIR_TASKS = ("link", "edge-regression")
@@ -46,8 +48,10 @@ class Training(Settings):
     `fan_out` neighbours of a node are sampled in each layer. Of each step's edges, the decoder
     takes `decoder_steps` shares, an update each, before the encoder is updated once. The validation
     score is taken every `evaluate_every` epochs; after `patience` of them without a better one,
-    training stops. `precision` bfloat16 is automatic mixed precision. Results are equal to the last
-    bit for equal `threads`.
+    training stops. `inputs` says how features reach the model; words of a bag that occur once or
+    twice drown the others in z-scores. `class_weights` of the loss are for tasks of one class a
+    node. `precision` bfloat16 is automatic mixed precision. Results are equal to the last bit for
+    equal `threads`.
     """
 
     epochs: Annotated[int, Field(ge=1, le=100_000)]
@@ -63,6 +67,8 @@ class Training(Settings):
     lr: Annotated[float, Field(gt=0, le=10)] = 0.01
     weight_decay: Annotated[float, Field(ge=0, le=10)] = 0.0
     decoder: Decoder | None = None
+    inputs: Scaling = "z-score"
+    class_weights: ClassWeights = "balanced"
     precision: Precision = "float32"
     threads: Annotated[int, Field(ge=1, le=256)] = 1
 
@@ -205,6 +211,8 @@ def _training(
         return None
     if task.type not in PAIR_TASKS and "decoder" in given:
         raise InputError("a decoder joins the two nodes of a pair; a node task has none")
+    if task.type != "node" and "class_weights" in given:
+        raise InputError(f"class_weights: '{task.name}' is no task of one class a node")
     if chosen.decoder is not None and "decoder" in given:
         raise InputError(f"model '{chosen.name}' has a decoder of its own")
     values = {**DEFAULTS[task.type], **given}

@@ -168,13 +168,13 @@ def _learner(
     training, kind = config.training, version.manifest.task(config.task).type
     assert training is not None
     if kind not in PAIR_TASKS:
-        nodes = node_inputs(version, config.task, split, device, config.encoding)
+        nodes = node_inputs(version, config.task, split, device, config.encoding, training.inputs)
         return NodeLearner(_encoder(config, nodes.view), nodes, training, draws, _refine(config))
     if kind == "edge-regression":
-        edges = edge_inputs(version, config.task, split, device, config.encoding)
+        edges = edge_inputs(version, config.task, split, device, config.encoding, training.inputs)
         decoder = _decoder(config, edges.view, edges.directed)
         return EdgeLearner(_encoder(config, edges.view), decoder, edges, training)
-    links = link_inputs(version, config.task, split, device, config.encoding)
+    links = link_inputs(version, config.task, split, device, config.encoding, training.inputs)
     encoder = _encoder(config, links.view)
     return LinkLearner(
         encoder, _decoder(config, links.view, links.directed), links, training, draws
@@ -196,8 +196,9 @@ def _transfer(
     own = seed % source.manifest.task(config.source.task).num_splits
     split = seed % target.manifest.task(config.task).num_splits
     name = config.source.task
-    known = shared_inputs(source, name, own, device, config.encoding, source)
-    asked = shared_inputs(target, config.task, split, device, config.encoding, source)
+    like = config.encoding, source, config.training.inputs
+    known = shared_inputs(source, name, own, device, *like)
+    asked = shared_inputs(target, config.task, split, device, *like)
     learner = NodeLearner(_encoder(config, known.view), known, config.training, draws)
     truth = load_truth(source, name, own, "valid")
     return learner, truth, lambda part: learner.predict_other(asked, part), asked.view

@@ -20,6 +20,7 @@ from retia.benchmarks.models import (
     mlp,
     node2vec,
     rgcn,
+    sheaf,
     sign,
 )
 from retia.benchmarks.models.model import EncoderSize, Model
@@ -46,6 +47,7 @@ _MODULES = (
     gat,
     gin,
     rgcn,
+    sheaf,
 )
 
 MODELS: dict[str, Model] = {module.MODEL.name: module.MODEL for module in _MODULES}
