@@ -251,7 +251,7 @@ def two_relations(out: Path, seed: int) -> Version:
 
 
 def few_who_know(out: Path, seed: int) -> Version:
-    """A node's class is what its marked neighbours say; the others say nothing of use, but louder."""
+    """A node's class is what its marked neighbours say; the others are louder, and random."""
     rng = np.random.default_rng(seed)
     edges = draw(np.full((600, 600), 10 / 600), rng)
     marked, value = rng.random(600) < 0.4, rng.normal(size=600)

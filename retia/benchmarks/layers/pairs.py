@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from retia.benchmarks.decoders import PairPerceptron
-from retia.benchmarks.surroundings import COUNTS, common_neighbours, distance_counts
+from retia.benchmarks.surroundings import COUNTS, Ints, common_neighbours, distance_counts
 from retia.benchmarks.view import View
 
 
@@ -48,7 +48,7 @@ class CountDecoder(PairPerceptron):
         return self.output((self.hidden(z, pairs) + self.counts(logs)).relu()).squeeze(1)
 
 
-def rows(view: View) -> tuple:
+def rows(view: View) -> tuple[Ints, Ints]:
     """The rows of the adjacency, `start` and `column`, as numpy arrays."""
     adjacency = view.adjacency
     return adjacency.crow_indices().cpu().numpy(), adjacency.col_indices().cpu().numpy()

@@ -39,8 +39,8 @@ class EnclosingDecoder(nn.Module):
     A node of a subgraph has its embedding, and a vector for its label (Zhang and Chen 2018).
     `sort` is DGCNN's pooling (Zhang et al. 2018, AAAI): the `kept` nodes that are highest in a last
     channel, then convolutions over them. For a directed relation the target has a label of its own.
-    In training, `share` of a step's pairs are asked for. Subgraphs of a view that is asked for again
-    are kept, up to `KEPT_ARCS`.
+    In training, `share` of a step's pairs are asked for. Outside of it, the subgraphs of a view are
+    kept, up to `KEPT_ARCS`, for when the same pairs are asked for again.
     """
 
     def __init__(
@@ -93,13 +93,13 @@ class EnclosingDecoder(nn.Module):
 
     def _extract(self, pairs: Tensor, view: View) -> Batch:
         cut = enclosing(*rows(view), pairs.cpu().numpy(), self.hops)
-        label = cut.label.clip(max=LABELS - 1)
+        labels = cut.label.clip(max=LABELS - 1)
         if self.directed:
-            label[cut.first + 1] = LABELS
+            labels[cut.first + 1] = LABELS
         device, size = pairs.device, len(cut.node)
         node, pair, label, start, column = (
             torch.from_numpy(part).to(device)
-            for part in (cut.node, cut.pair, label, cut.start, cut.column)
+            for part in (cut.node, cut.pair, labels, cut.start, cut.column)
         )
         ones = torch.ones(len(column), device=device)
         adjacency = torch.sparse_csr_tensor(

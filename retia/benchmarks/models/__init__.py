@@ -23,6 +23,7 @@ from retia.benchmarks.models import (
     node2vec,
     rgcn,
     seal,
+    sheaf,
     sign,
 )
 from retia.benchmarks.models.model import EncoderSize, Model
@@ -49,6 +50,7 @@ _MODULES = (
     gat,
     gin,
     rgcn,
+    sheaf,
     ncn,
     buddy,
     seal,
