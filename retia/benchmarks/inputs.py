@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 from torch import Tensor
 
-from retia.protocol.baselines import node_features, node_positions
+from retia.protocol.baselines import node_features
+from retia.protocol.heuristics import node_positions
 from retia.protocol.pairs import contains
 from retia.protocol.predictions import PARTS
 from retia.shards.arrays import encoding_matrix, integers, label_matrix, pairs

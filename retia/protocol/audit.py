@@ -14,11 +14,11 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from retia.protocol.baselines import node_positions
 from retia.protocol.blocks import clear_of
 from retia.protocol.evaluation import find_truth
 from retia.protocol.findings import SEALED, Finding, Status, exact
 from retia.protocol.group_checks import check_edge_groups, check_node_groups
+from retia.protocol.heuristics import node_positions
 from retia.protocol.pairs import contains
 from retia.protocol.predictions import PARTS
 from retia.protocol.probes import probe_edge_columns, probe_link, probe_order

@@ -14,9 +14,9 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from scipy.stats import norm
 
-from retia.protocol.baselines import link_scores, node_positions
 from retia.protocol.evaluation import Truth, find_truth, ranks_within_groups
 from retia.protocol.findings import SEALED, Finding, Status
+from retia.protocol.heuristics import link_scores, node_positions
 from retia.protocol.metrics import rocauc, spearman
 from retia.protocol.predictions import PARTS
 from retia.shards.arrays import column_array

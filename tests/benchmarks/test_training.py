@@ -8,7 +8,7 @@ from retia.benchmarks import make_config
 from retia.benchmarks.decoders import PairDecoder
 from retia.benchmarks.training import Trained, torch_settings, train
 from retia.protocol import evaluate, load_truth
-from retia.protocol.baselines import link_scores
+from retia.protocol.heuristics import link_scores
 from retia.shards.version import Version
 
 
