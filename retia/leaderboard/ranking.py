@@ -4,33 +4,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-from scipy.stats import t
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session, selectinload
 
 from retia.leaderboard.tables import Publication, Score, Submission
 from retia.protocol.metrics import REGISTRY
+from retia.protocol.statistics import Summary, summarise
 from retia.shards.manifest import Task
 
 RANKED_SEEDS = 10
-CONFIDENCE = 0.95
 
-Scores = dict[str, dict[str, "Summary"]]
-
-
-@dataclass(frozen=True)
-class Summary:
-    """A measure over seeds: mean, unbiased standard deviation, 95 % t-interval of the mean.
-
-    One seed has no spread: std, low and high are none.
-    """
-
-    mean: float
-    std: float | None
-    low: float | None
-    high: float | None
-    seeds: tuple[float, ...]
+Scores = dict[str, dict[str, Summary]]
 
 
 @dataclass(frozen=True)
@@ -41,16 +25,6 @@ class Row:
     submission: Submission
     scores: Scores
     submissions: int
-
-
-def summarise(values: Sequence[float]) -> Summary:
-    """The summary of one value a seed."""
-    mean = float(np.mean(values))
-    if len(values) < 2:
-        return Summary(mean, None, None, None, tuple(values))
-    std = float(np.std(values, ddof=1))
-    half = float(t.ppf((1 + CONFIDENCE) / 2, len(values) - 1)) * std / len(values) ** 0.5
-    return Summary(mean, std, mean - half, mean + half, tuple(values))
 
 
 def summaries(scores: Sequence[Score]) -> Scores:

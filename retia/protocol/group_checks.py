@@ -108,28 +108,34 @@ def check_node_groups(version: Version, task: Task, parts: dict[str, Ints]) -> F
     if task.split.parameters["by"] == "hemisphere":
         test = {"test": parts["test"]}
         return _check_sides(version, task, {p: parts[p] for p in ("train", "valid")}, test)
-    column = _public_column(version, task.split.parameters.get("column"))
-    if column is None:
-        return Finding("groups", task.name, "not checked", UNTOLD)
     try:
-        group = _node_groups(task, column)
+        group = node_groups(version, task)
     except RetiaError as error:
         return Finding("groups", task.name, "failed", str(error))
+    if group is None:
+        return Finding("groups", task.name, "not checked", UNTOLD)
     drawn = np.concatenate([np.unique(group[nodes]) for nodes in parts.values()])
     across = len(drawn) - len(np.unique(drawn))
     problems = [f"{across:,} groups are in two parts"] if across else []
     return exact("groups", task.name, problems, "no group is in two parts")
 
 
-def _node_groups(task: Task, column: pa.ChunkedArray) -> Ints:
-    """(n,) the group of each node, by a column that holds its homolog or the name of its group."""
-    by = str(task.split.parameters["by"])
+def node_groups(version: Version, task: Task) -> Ints | None:
+    """(n,) the group of each node of a grouped split; none where no public column tells it.
+
+    The column holds a node's homolog, or the name of its group; sides of the brain are no groups.
+    """
+    by, column = task.split.parameters["by"], None
+    if by != "hemisphere":
+        column = _public_column(version, task.split.parameters.get("column"))
+    if column is None:
+        return None
     if by == "homolog":
         return _homologs(column).of_nodes()
     if not pa.types.is_string(column.type):
         raise InputError(f"the column of the groups is {column.type}, not text")
     names = np.asarray(column.fill_null("").to_pylist(), dtype=object)
-    return NodeGroups(names, by, str(task.split.parameters["column"])).of_nodes()
+    return NodeGroups(names, str(by), str(task.split.parameters["column"])).of_nodes()
 
 
 def _pairs(table: pa.Table) -> Ints:
