@@ -40,6 +40,12 @@ class Truth:
     labels: NDArray[Any]
     candidates: dict[str, Members]
 
+    @property
+    def scored(self) -> NDArray[np.int64]:
+        """Of a link task, where the positives of the candidate sets are: not other hidden edges."""
+        members = np.unique(np.concatenate([m.item for m in self.candidates.values()]))
+        return np.asarray(members[self.labels[members] > 0])
+
 
 def load_truth(version: Version, task_name: str, split: int, part: Part) -> Truth:
     """Read the answers of a part; raises `NotFoundError` where they are sealed elsewhere."""

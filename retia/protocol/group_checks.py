@@ -49,19 +49,13 @@ def check_edge_groups(
     for part, pairs in listed.items():
         if count := int(contains(visible, groups(pairs)).sum()):
             problems.append(f"{count:,} {part} items share a group with a visible edge")
-    hidden = {p: listed[p][_scored(t)] if t else listed[p] for p, t in truths.items()} or listed
+    hidden = {p: listed[p][t.scored] if t else listed[p] for p, t in truths.items()} or listed
     across = np.intersect1d(groups(hidden["valid"]), groups(hidden["test"]))
     if len(across) and None not in truths.values():
         problems.append(f"{len(across):,} groups are in both validation and test")
     if not problems and None in truths.values():
         return Finding("groups", task.name, "not checked", SEALED)
     return exact("groups", task.name, problems, "no group is in two parts")
-
-
-def _scored(truth: Truth) -> Ints:
-    """The hidden edges of a part, as items: the positives of its candidate sets."""
-    members = np.unique(np.concatenate([m.item for m in truth.candidates.values()]))
-    return np.asarray(members[truth.labels[members] > 0])
 
 
 def _group_function(version: Version, task: Task) -> Callable[[Ints], Ints] | None:
