@@ -17,9 +17,9 @@ from typing import TypeVar
 import numpy as np
 from scipy.spatial import cKDTree
 
-from retia.datasets.morton import morton_codes
 from retia.protocol.evaluation import Members, Truth, evaluate
 from retia.protocol.heuristics import HEURISTICS
+from retia.protocol.morton import morton_codes
 from retia.protocol.pairs import LinkGraph
 from retia.protocol.randomness import Randomness
 from retia.shards.manifest import CandidateSet, Measure, PartCounts, Split, Task

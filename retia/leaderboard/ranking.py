@@ -8,8 +8,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session, selectinload
 
 from retia.leaderboard.tables import Publication, Score, Submission
-from retia.protocol.metrics import REGISTRY
-from retia.protocol.statistics import Summary, summarise
+from retia.protocol.rank_groups import Summary, higher_is_better, summarise
 from retia.shards.manifest import Task
 
 RANKED_SEEDS = 10
@@ -42,11 +41,6 @@ def is_ranked(seeds: Sequence[int], deterministic: bool, num_splits: int) -> boo
     """Ten seeds or more, counted from 0; a deterministic method needs each split once."""
     enough = num_splits if deterministic else RANKED_SEEDS
     return len(seeds) >= enough and list(seeds) == list(range(len(seeds)))
-
-
-def higher_is_better(metric: str) -> bool:
-    """The direction of a metric of the registry."""
-    return next(m.higher_is_better for (name, _), m in REGISTRY.items() if name == metric)
 
 
 def leaderboard(session: Session, publication: Publication, task: Task) -> list[Row]:

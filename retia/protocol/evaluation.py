@@ -17,8 +17,6 @@ from retia.shards.errors import InputError, NotFoundError
 from retia.shards.manifest import Measure, Part, Task
 from retia.shards.version import Version
 
-Inputs = tuple[InputKind, list[NDArray[Any]], list[NDArray[np.int64]], tuple[int, ...]]
-
 
 @dataclass(frozen=True)
 class Members:
@@ -88,29 +86,15 @@ def evaluate(truth: Truth, predictions: NDArray[Any]) -> dict[str, float]:
     """
     if predictions.shape != truth.labels.shape:
         raise InputError(f"{predictions.shape} predictions for {truth.labels.shape} items")
-    known: dict[str | None, Inputs] = {}
-    for measure in truth.task.measures:
-        if measure.candidates not in known:
-            known[measure.candidates] = measured(truth, predictions, measure)
-    result = {}
-    for measure in truth.task.measures:
-        kind, arrays, _, further = known[measure.candidates]
-        result[measure.key] = metric(measure.metric, kind).function(*arrays, *further)
-    return result
-
-
-def measured(truth: Truth, predictions: NDArray[Any], measure: Measure) -> Inputs:
-    """What the metric of a measure is a function of.
-
-    The kind of input, its arrays, where their entries are among the items (one array of places for
-    all, or one for each), and the further arguments. Equal for measures on one candidate set.
-    """
     if truth.task.type == "link":
-        return _link_inputs(truth, predictions, measure)
-    everywhere, arrays = [np.arange(len(truth.items))], [truth.labels, predictions]
-    if truth.task.type == "node":
-        return "classes", arrays, everywhere, (len(truth.task.classes),)
-    return ("values" if truth.task.type == "edge-regression" else "labels"), arrays, everywhere, ()
+        return _link_measures(truth, predictions)
+    if truth.task.type in ("edge-regression", "node-multilabel"):
+        kind: InputKind = "values" if truth.task.type == "edge-regression" else "labels"
+        return {
+            m.key: metric(m.metric, kind).function(truth.labels, predictions)
+            for m in truth.task.measures
+        }
+    return {m.key: _node_measure(truth, predictions, m) for m in truth.task.measures}
 
 
 def ranks_within_groups(
@@ -136,12 +120,24 @@ def ranks_within_groups(
     return 1 + 0.5 * (above + not_below), smallest
 
 
-def _link_inputs(truth: Truth, scores: Floats, measure: Measure) -> Inputs:
-    members = truth.candidates[str(measure.candidates)]
-    chosen, labels = scores[members.item], truth.labels[members.item]
-    positive, negative = members.item[labels > 0], members.item[labels == 0]
-    grouped = next(c.grouped for c in truth.task.candidates if c.name == measure.candidates)
-    if grouped:
-        ranks, smallest = ranks_within_groups(chosen, labels, members.group)
-        return "ranks", [ranks], [positive], (smallest,)
-    return "scores", [scores[positive], scores[negative]], [positive, negative], ()
+def _link_measures(truth: Truth, scores: Floats) -> dict[str, float]:
+    """Every measure, each candidate set ranked once."""
+    grouped = {str(c.name): c.grouped for c in truth.task.candidates}
+    given: dict[str, tuple[InputKind, Any, Any]] = {}
+    for name in {str(measure.candidates) for measure in truth.task.measures}:
+        members = truth.candidates[name]
+        chosen, labels = scores[members.item], truth.labels[members.item]
+        if grouped[name]:
+            given[name] = "ranks", *ranks_within_groups(chosen, labels, members.group)
+        else:
+            given[name] = "scores", chosen[labels > 0], chosen[labels == 0]
+    result = {}
+    for measure in truth.task.measures:
+        kind, *inputs = given[str(measure.candidates)]
+        result[measure.key] = metric(measure.metric, kind).function(*inputs)
+    return result
+
+
+def _node_measure(truth: Truth, predicted: Ints, measure: Measure) -> float:
+    function = metric(measure.metric, "classes").function
+    return function(truth.labels, predicted, len(truth.task.classes))

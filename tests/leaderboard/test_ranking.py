@@ -1,6 +1,32 @@
-"""Which entries are ranked, and which way is better."""
+"""Means, intervals and ranks."""
 
-from retia.leaderboard.ranking import higher_is_better, is_ranked
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import bootstrap, ttest_1samp
+
+from retia.leaderboard.ranking import is_ranked
+from retia.protocol.rank_groups import higher_is_better, summarise
+
+
+@given(st.lists(st.floats(0, 1), min_size=2, max_size=20))
+def test_the_spread_is_unbiased(values: list[float]) -> None:
+    assert summarise(values).std == pytest.approx(np.std(values, ddof=1), abs=1e-12)
+
+
+def test_the_interval_is_that_of_students_t() -> None:
+    values = [0.71, 0.74, 0.69, 0.73, 0.75, 0.70, 0.72, 0.74, 0.71, 0.73]
+    summary = summarise(values)
+    interval = ttest_1samp(values, 0).confidence_interval(0.95)
+    assert (summary.low, summary.high) == pytest.approx((interval.low, interval.high), abs=1e-12)
+    near = bootstrap((values,), np.mean, rng=np.random.default_rng(0)).confidence_interval
+    assert abs(near.low - interval.low) < 0.005
+
+
+def test_one_seed_has_no_spread() -> None:
+    assert summarise([0.5]).std is None
+    assert summarise([0.5]).low is None
 
 
 def test_ten_seeds_from_zero_are_ranked() -> None:

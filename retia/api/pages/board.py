@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from retia.leaderboard.ranking import Row
 from retia.protocol.metrics import REGISTRY
-from retia.protocol.statistics import Summary
+from retia.protocol.rank_groups import Summary
 from retia.shards.manifest import Measure, Task
 
 WIDTH = 180.0

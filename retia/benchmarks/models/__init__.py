@@ -5,20 +5,28 @@ from difflib import get_close_matches
 from retia.benchmarks.models import (
     adamic_adar,
     common_neighbours,
+    correct_and_smooth,
     degree,
     degree_regression,
     distance,
+    gat,
     gcn,
+    gin,
     graphsage,
     katz,
     knn_rank,
     l3,
     label_propagation,
+    linkx,
     majority,
+    matrix_factorisation,
     mean,
     mlp,
+    node2vec,
     personalised_pagerank,
     resource_allocation,
+    rgcn,
+    sign,
 )
 from retia.benchmarks.models.model import EncoderSize, Model
 from retia.shards.errors import NotFoundError
@@ -40,8 +48,16 @@ _MODULES = (
     majority,
     label_propagation,
     mlp,
+    matrix_factorisation,
+    node2vec,
+    sign,
+    linkx,
+    correct_and_smooth,
     gcn,
     graphsage,
+    gat,
+    gin,
+    rgcn,
 )
 
 MODELS: dict[str, Model] = {module.MODEL.name: module.MODEL for module in _MODULES}
