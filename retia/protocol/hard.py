@@ -134,15 +134,10 @@ class _Ranker:
 
     @classmethod
     def of(cls, graph: LinkGraph, open_to: NDArray[np.bool_]) -> "_Ranker":
-        ends = np.concatenate([graph.visible, graph.visible[:, ::-1]])
-        shape = (graph.num_nodes, graph.num_nodes)
-        adjacency = csr_array((np.ones(len(ends)), (ends[:, 0], ends[:, 1])), shape=shape)
-        adjacency.data[:] = 1
-        degree: NDArray[np.float64] = np.asarray(adjacency.sum(axis=1))
-        inverse = np.divide(1, degree, out=np.zeros(len(degree)), where=degree > 0)
+        inverse = 1 / np.maximum(graph.neighbour_count, 1)
         nodes = np.flatnonzero(open_to)
         tree = None if graph.positions is None else cKDTree(graph.positions[nodes])
-        transition = csr_array(diags_array(inverse) @ adjacency)
+        transition = csr_array(diags_array(inverse) @ graph.neighbours)
         return cls(open_to, transition, nodes, graph.positions, tree)
 
     def scores(self, sources: Ints) -> list[tuple[Ints, Ints, NDArray[np.float64]]]:
