@@ -97,7 +97,7 @@ def node_problem(
     parts = dict(zip(("train", "valid", "test"), np.split(order, ends), strict=True))
     tables = given_node_task(
         labels,
-        parts,
+        [parts],
         name="tell",
         classes=tuple(f"class{c}" for c in range(labels.max() + 1)),
         description="Tell the class.",
@@ -220,14 +220,18 @@ def densities(out: Path, seed: int) -> Version:
 
 
 def near_and_alike(out: Path, seed: int) -> Version:
-    """Edges join nodes that are near in space, of one community, and of many edges."""
+    """Edges join near nodes, of one community, of many edges; half the non-edges are as near."""
     rng = np.random.default_rng(seed)
     positions, kind = rng.random((500, 3)), rng.integers(4, size=500)
     distance = np.linalg.norm(positions[:, None] - positions[None], axis=2)
     eager = rng.lognormal(sigma=0.6, size=500)
     odds = np.exp(-distance / 0.2) * np.where(kind[:, None] == kind[None, :], 1, 0.1)
     probability = np.minimum(0.5 * odds * eager[:, None] * eager[None, :], 1)
-    return link_problem(out, seed, draw(probability, rng), 500, positions=positions)
+    near = cKDTree(positions).query(positions, k=17)[1]
+    close = np.column_stack([np.repeat(near[:, 0], 16), near[:, 1:].ravel()])
+    others = np.concatenate([rng.permutation(close)[:4000], rng.integers(500, size=(4000, 2))])
+    edges = draw(probability, rng)
+    return link_problem(out, seed, edges, 500, positions=positions, others=simple(others))
 
 
 def noisy_communities(out: Path, seed: int) -> Version:
@@ -248,6 +252,17 @@ def two_relations(out: Path, seed: int) -> Version:
         "unlike": blocks(kind, 0, 0.03, rng),
     }
     return node_problem(out, seed, relations, kind, x)
+
+
+def unlike_across_kinds(out: Path, seed: int) -> Version:
+    """Edges join like classes within a kind of node and, seven in ten, unlike ones across kinds."""
+    rng = np.random.default_rng(seed)
+    block = rng.permutation(np.arange(400) % 4)
+    label, kind = block % 2, block // 2
+    like, alike = label[:, None] == label, kind[:, None] == kind
+    rate = np.where(like & alike, 0.024, np.where(~like & ~alike, 0.056, 0.0))
+    x = np.column_stack([(label - 0.5)[:, None] + 2 * rng.normal(size=(400, 4)), 2 * kind - 1])
+    return node_problem(out, seed, draw(rate, rng), label, x, labelled=0.5)
 
 
 def few_who_know(out: Path, seed: int) -> Version:
