@@ -1,51 +1,72 @@
 """What a run is: dataset, task, model and hyper-parameters; all of it decides the run's name."""
 
+import hashlib
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
 import retia
 from retia.benchmarks.models import Model, model
+from retia.benchmarks.settings import Settings, read_settings
 from retia.protocol.baselines import node_features, node_positions
 from retia.shards.canonical import canonical_json, sha256_bytes
 from retia.shards.errors import InputError
 from retia.shards.manifest import Task
 from retia.shards.version import Version
 
-Decoder = Literal["hadamard", "difference"]
+Decoder = Literal["dot", "hadamard", "difference", "distance"]
+Precision = Literal["float32", "bfloat16"]
+Batching = Literal["full", "blocks", "neighbours", "saint"]
+
+PAIR_TASKS = ("link", "edge-regression")
 
 DEFAULTS: dict[str, dict[str, Any]] = {
     "link": {"epochs": 30, "evaluate_every": 1, "dropout": 0.0},
+    "edge-regression": {"epochs": 200, "evaluate_every": 5, "dropout": 0.0},
     "node": {"epochs": 100, "evaluate_every": 5, "dropout": 0.2},
     "node-multilabel": {"epochs": 100, "evaluate_every": 5, "dropout": 0.2},
 }
 
 
-class Settings(BaseModel):
-    """Immutable, and with no key that is not named."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
 class Training(Settings):
     """How a model is trained.
 
-    An epoch is a pass over the training edges in `batches` steps, or one full-batch step for a
-    node task. The validation score is taken every `evaluate_every` epochs; after `patience` of
-    them without a better one, training stops.
+    An epoch is a pass over the training edges or nodes in `batches` steps; with full batches, node
+    tasks take one step. What a step sees is `batching`, as `retia.benchmarks.batching` says;
+    `fan_out` neighbours of a node are sampled in each layer. Of each step's edges, the decoder
+    takes `decoder_steps` shares, an update each, before the encoder is updated once. The validation
+    score is taken every `evaluate_every` epochs; after `patience` of them without a better one,
+    training stops. `precision` bfloat16 is automatic mixed precision. Results are equal to the last
+    bit for equal `threads`.
     """
 
     epochs: Annotated[int, Field(ge=1, le=100_000)]
     evaluate_every: Annotated[int, Field(ge=1)]
     patience: Annotated[int, Field(ge=1)] = 10
+    batching: Batching = "full"
     batches: Annotated[int, Field(ge=2, le=10_000)] = 4
+    fan_out: Annotated[int, Field(ge=1, le=10_000)] = 10
+    decoder_steps: Annotated[int, Field(ge=1, le=10_000)] = 1
     hidden: Annotated[int, Field(ge=1, le=8192)] = 32
     layers: Annotated[int, Field(ge=1, le=64)] = 2
     dropout: Annotated[float, Field(ge=0, lt=1)]
     lr: Annotated[float, Field(gt=0, le=10)] = 0.01
     weight_decay: Annotated[float, Field(ge=0, le=10)] = 0.0
     decoder: Decoder | None = None
+    precision: Precision = "float32"
+    threads: Annotated[int, Field(ge=1, le=256)] = 1
+
+
+@cache
+def code_version() -> str:
+    """The first 12 hex digits of the sha256 of the sources of `protocol` and `benchmarks`."""
+    root, digest = Path(retia.__file__).parent, hashlib.sha256()
+    for room in ("protocol", "benchmarks"):
+        for path in sorted((root / room).rglob("*.py")):
+            digest.update(f"{path.relative_to(root)}\n".encode() + path.read_bytes())
+    return digest.hexdigest()[:12]
 
 
 class SourceGraph(Settings):
@@ -60,8 +81,9 @@ class SourceGraph(Settings):
 class RunConfig(Settings):
     """A run but for its seeds; `training` is absent for a model that is not trained.
 
-    `encoding` names the encoding of texts that is among the inputs. `source` is what a transfer
-    learns on; `dataset` is what it predicts.
+    `options` are the model's own hyper-parameters, all of them. `encoding` names the encoding of
+    texts that is among the inputs. `source` is what a transfer learns on; `dataset` is what it
+    predicts. `code` is the hash of the sources that a result depends on.
     """
 
     dataset: str
@@ -69,9 +91,11 @@ class RunConfig(Settings):
     digest: str
     task: str
     model: str
+    options: dict[str, Any] = Field(default_factory=dict)
     encoding: str | None = None
     source: SourceGraph | None = None
     retia_version: str = retia.__version__
+    code: str = Field(default_factory=code_version)
     training: Training | None = None
 
     def folder(self, out: Path) -> Path:
@@ -80,17 +104,35 @@ class RunConfig(Settings):
         return out / f"{self.dataset}@{self.version}" / self.task / f"{self.model}-{digest[:12]}"
 
 
+class RunFile(Settings):
+    """A YAML file that says what to run; what it leaves out has its default.
+
+    `training` has fields of `Training`, `options` those of the model.
+    """
+
+    dataset: str
+    model: str
+    task: str | None = None
+    encoding: str | None = None
+    transfer_to: str | None = None
+    seeds: Annotated[int, Field(ge=1, le=1000)] = 10
+    training: dict[str, Any] = Field(default_factory=dict)
+    options: dict[str, Any] = Field(default_factory=dict)
+
+
 def make_config(
     version: Version,
     model_name: str,
     task_name: str | None = None,
     encoding: str | None = None,
-    **options: Any,
+    options: dict[str, Any] | None = None,
+    **training: Any,
 ) -> RunConfig:
-    """The config of a run; `options` are fields of `Training`, and None leaves the default.
+    """The config of a run; `options` are the model's own, `training` fields of `Training`.
 
-    Raises `NotFoundError` for an unknown model, task or encoding, `InputError` for a model that
-    does not fit the task or the dataset, or an option that does not fit the model.
+    A field that is None keeps its default. Raises `NotFoundError` for an unknown model, task or
+    encoding, `InputError` for a model that does not fit the task or the dataset, or a
+    hyper-parameter that is unknown, of the wrong type or does not fit the model.
     """
     chosen, manifest = model(model_name), version.manifest
     task = manifest.task(task_name)
@@ -101,8 +143,9 @@ def make_config(
         digest=str(manifest.digest),
         task=task.name,
         model=chosen.name,
+        options=read_settings(chosen.options, options or {}, f"model '{chosen.name}'").model_dump(),
         encoding=encoding,
-        training=_training(chosen, task, version, options),
+        training=_training(chosen, task, version, training),
     )
 
 
@@ -128,24 +171,25 @@ def _check_fit(chosen: Model, task: Task, version: Version, encoding: str | None
 
 
 def _training(
-    chosen: Model, task: Task, version: Version, options: dict[str, Any]
+    chosen: Model, task: Task, version: Version, fields: dict[str, Any]
 ) -> Training | None:
-    given = {name: value for name, value in options.items() if value is not None}
+    given = {name: value for name, value in fields.items() if value is not None}
     if not chosen.trained:
         if given:
             raise InputError(
                 f"model '{chosen.name}' is not trained: {', '.join(given)} does not apply"
             )
         return None
-    values = {**DEFAULTS[task.type], **given}
-    if task.type != "link" and "decoder" in given:
+    if task.type not in PAIR_TASKS and "decoder" in given:
         raise InputError("a decoder joins the two nodes of a pair; a node task has none")
-    if task.type == "link":
+    if chosen.decoder is not None and "decoder" in given:
+        raise InputError(f"model '{chosen.name}' has a decoder of its own")
+    values = {**DEFAULTS[task.type], **given}
+    if task.type in PAIR_TASKS and chosen.decoder is None:
         spatial = node_positions(version) is not None
         values.setdefault("decoder", "difference" if spatial else "hadamard")
-    try:
-        return Training.model_validate(values)
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        name = ".".join(str(step) for step in first["loc"])
-        raise InputError(f"{name}: {first['msg']}") from error
+    training = read_settings(Training, values, "training")
+    if training.batching != "full" and (chosen.whole_graph or task.type == "edge-regression"):
+        what = "weights of edges" if task.type == "edge-regression" else f"'{chosen.name}'"
+        raise InputError(f"batching {training.batching}: {what} needs the whole graph; use full")
+    return training

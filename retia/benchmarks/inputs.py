@@ -1,9 +1,8 @@
-"""Tensors of a version: node inputs, the message graph, what to learn from, what to predict.
+"""Tensors of a version: node inputs, the visible graph, what to learn from, what to predict.
 
 Node inputs are the z-scored feature columns, with the encoding of texts that is asked for, then the
-z-scored positions; where there are neither, a column of ones. The message graph holds the *visible*
-edges of all relations as one simple undirected graph. Hidden edges are in no table that is read
-here.
+z-scored positions; where there are neither, a column of ones. The view holds the *visible* edges
+of all relations. Hidden edges are in no table that is read here.
 """
 
 from dataclasses import dataclass
@@ -16,11 +15,12 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 from torch import Tensor
 
+from retia.benchmarks.view import View
 from retia.protocol.baselines import node_features, node_positions
 from retia.protocol.pairs import contains
 from retia.protocol.predictions import PARTS
 from retia.shards.arrays import encoding_matrix, integers, label_matrix, pairs
-from retia.shards.errors import IntegrityError
+from retia.shards.errors import InputError, IntegrityError
 from retia.shards.manifest import Part
 from retia.shards.version import Version
 
@@ -31,42 +31,15 @@ NEAREST = 16
 
 
 @dataclass(frozen=True)
-class MessageGraph:
-    """The visible edges (2, E) of all relations; those of the task's relation come first."""
-
-    num_nodes: int
-    edges: Tensor
-
-    def adjacency(self, without: Tensor | None = None) -> Tensor:
-        """The 0/1 symmetric sparse CSR matrix (n, n), but for the edges at those places.
-
-        A pair stays when another visible edge joins it: the reverse, or one of another relation.
-        """
-        edges = self.edges
-        if without is not None:
-            keep = torch.ones(edges.shape[1], dtype=torch.bool, device=edges.device)
-            keep[without] = False
-            edges = edges[:, keep]
-        both = torch.cat([edges, edges.flip(0)], dim=1)
-        keys = torch.unique(both[0] * self.num_nodes + both[1])
-        row, column = keys // self.num_nodes, keys % self.num_nodes
-        start = torch.zeros(self.num_nodes + 1, dtype=torch.long, device=keys.device)
-        start[1:] = torch.bincount(row, minlength=self.num_nodes).cumsum(0)
-        ones, shape = torch.ones(len(keys), device=keys.device), (self.num_nodes, self.num_nodes)
-        return torch.sparse_csr_tensor(start, column, ones, shape, check_invariants=False)
-
-
-@dataclass(frozen=True)
 class LinkInputs:
     """A split of a link task.
 
-    x (n, F); `positives` (P, 2), the edges to learn from, and `places` (P,), where they are in the
-    message graph; `visible_keys`, the sorted keys of the relation's edges; `nearest` (n, k), the
-    nodes nearest in space, or none; `items` (I, 2) a part.
+    `positives` (P, 2), the edges to learn from, and `places` (P,), where the view has them;
+    `visible_keys`, the sorted keys of the relation's edges; `nearest` (n, k), the nodes nearest in
+    space, or none; `items` (I, 2) a part.
     """
 
-    x: Tensor
-    graph: MessageGraph
+    view: View
     directed: bool
     positives: Tensor
     places: Tensor
@@ -76,14 +49,29 @@ class LinkInputs:
 
 
 @dataclass(frozen=True)
+class EdgeInputs:
+    """A split of an edge-regression task: training edges (T, 2), labels (T,) float32, items (I, 2).
+
+    `mean` and `spread` of the training labels are what labels are standardised by.
+    """
+
+    view: View
+    directed: bool
+    train: Tensor
+    labels: Tensor
+    mean: float
+    spread: float
+    items: dict[Part, Tensor]
+
+
+@dataclass(frozen=True)
 class NodeInputs:
-    """A split of a node task: x (n, F), training nodes and labels (T,), items (I,) a part.
+    """A split of a node task: training nodes and labels (T,), items (I,) a part.
 
     Labels of a multi-label task are (T, C) float32.
     """
 
-    x: Tensor
-    graph: MessageGraph
+    view: View
     train: Tensor
     labels: Tensor
     num_classes: int
@@ -102,13 +90,32 @@ def link_inputs(
     positions = node_positions(version)
     items = {part: _pairs(version, f"tasks/{task_name}/{split}/{part}") for part in PARTS}
     return LinkInputs(
-        x=torch.as_tensor(_node_inputs(version, encoding), device=device),
-        graph=_message_graph(version, relation.name, device),
+        view=_view(version, relation.name, _node_inputs(version, encoding), device),
         directed=relation.directed,
         positives=torch.as_tensor(visible[places], device=device),
         places=torch.as_tensor(places, device=device),
         visible_keys=torch.as_tensor(keys, device=device),
         nearest=None if positions is None else torch.as_tensor(_nearest(positions), device=device),
+        items={part: torch.as_tensor(pairs, device=device) for part, pairs in items.items()},
+    )
+
+
+def edge_inputs(
+    version: Version, task_name: str, split: int, device: str, encoding: str | None = None
+) -> EdgeInputs:
+    """The tensors of one split of an edge-regression task."""
+    relation = version.manifest.relation(str(version.manifest.task(task_name).relation))
+    train = version.task_table(task_name, split, "train")
+    labels = train["label"].to_numpy().astype(np.float64)
+    mean, spread = float(labels.mean()), float(labels.std()) or 1.0
+    items = {part: _pairs(version, f"tasks/{task_name}/{split}/{part}") for part in PARTS}
+    return EdgeInputs(
+        view=_view(version, relation.name, _node_inputs(version, encoding), device),
+        directed=relation.directed,
+        train=torch.as_tensor(_pairs(version, f"tasks/{task_name}/{split}/train"), device=device),
+        labels=torch.as_tensor(((labels - mean) / spread).astype(np.float32), device=device),
+        mean=mean,
+        spread=spread,
         items={part: torch.as_tensor(pairs, device=device) for part, pairs in items.items()},
     )
 
@@ -138,8 +145,7 @@ def _node_split(version: Version, task_name: str, split: int, device: str, x: Fl
     several = task.type == "node-multilabel"
     labels = label_matrix(train, len(task.classes)) if several else integers(train, "label")
     return NodeInputs(
-        x=torch.as_tensor(x, device=device),
-        graph=_message_graph(version, None, device),
+        view=_view(version, None, x, device),
         train=_column(train, "node", device),
         labels=torch.as_tensor(labels.astype(np.float32) if several else labels, device=device),
         num_classes=len(task.classes),
@@ -156,6 +162,13 @@ def _node_inputs(version: Version, encoding: str | None) -> Floats:
     if not present:
         return np.ones((version.manifest.num_nodes, 1), dtype=np.float32)
     values = np.concatenate(present, axis=1)
+    broken = np.flatnonzero(~np.isfinite(values).all(axis=0))
+    if len(broken):
+        node = int(np.flatnonzero(~np.isfinite(values[:, broken[0]]))[0])
+        raise InputError(
+            f"{version.manifest.reference}: input {broken[0]} of node {node} is no finite number; "
+            "'retia audit' names the column"
+        )
     return _z_score(values, values)
 
 
@@ -165,11 +178,31 @@ def _z_score(values: NDArray[Any], like: NDArray[Any]) -> Floats:
     return np.asarray((values - mean) / np.where(spread > 0, spread, 1), dtype=np.float32)
 
 
-def _message_graph(version: Version, first: str | None, device: str) -> MessageGraph:
-    names = [relation.name for relation in version.manifest.relations]
-    ordered = sorted(names, key=lambda name: name != first)
-    edges = np.concatenate([_pairs(version, f"edges/{name}") for name in ordered])
-    return MessageGraph(version.manifest.num_nodes, torch.as_tensor(edges.T.copy(), device=device))
+def _view(version: Version, first: str | None, x: Floats, device: str) -> View:
+    """The visible edges of all relations; those of the task's relation come first."""
+    relations = version.manifest.relations
+    ordered = sorted(range(len(relations)), key=lambda place: relations[place].name != first)
+    blocks = [_pairs(version, f"edges/{relations[place].name}") for place in ordered]
+    edges = np.concatenate(blocks)
+    types = np.repeat(ordered, [len(block) for block in blocks])
+    positions = node_positions(version)
+    return View(
+        x=torch.as_tensor(x, device=device),
+        edges=torch.as_tensor(edges.T.copy(), device=device),
+        relation=torch.as_tensor(types, device=device),
+        directed=tuple(relation.directed for relation in relations),
+        positions=None
+        if positions is None
+        else torch.as_tensor(_in_edge_lengths(positions, edges), device=device),
+    )
+
+
+def _in_edge_lengths(positions: NDArray[np.float64], edges: Ints) -> Floats:
+    """Positions (n, d), centred, over the mean length of an edge."""
+    lengths = np.linalg.norm(positions[edges[:, 0]] - positions[edges[:, 1]], axis=1)
+    unit = float(lengths.mean()) if len(lengths) else 0.0
+    centred = positions - positions.mean(axis=0)
+    return np.asarray(centred / (unit if unit > 0 else 1.0), dtype=np.float32)
 
 
 def _places(keys: Ints, train: Ints, num_nodes: int, directed: bool) -> Ints:
@@ -181,11 +214,11 @@ def _places(keys: Ints, train: Ints, num_nodes: int, directed: bool) -> Ints:
     return np.searchsorted(keys, wanted)
 
 
-def _nearest(positions: NDArray[np.float64]) -> Ints:
+def _nearest(positions: NDArray[np.float64]) -> NDArray[np.int32]:
     """The nodes nearest to each node in space, (n, k); a node may be among its own."""
     k = min(NEAREST + 1, len(positions))
-    _, index = cKDTree(positions).query(positions, k=k)
-    return np.asarray(index, dtype=np.int64).reshape(len(positions), k)
+    _, index = cKDTree(positions).query(positions, k=k, workers=-1)
+    return np.asarray(index, dtype=np.int32).reshape(len(positions), k)
 
 
 def _pairs(version: Version, table: str) -> Ints:

@@ -1,6 +1,6 @@
 """A model on one split of a task: its loss, step by step, and its predictions."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Protocol
 
 import numpy as np
@@ -9,13 +9,15 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from retia.benchmarks.batching import LinkStep, NodeStep, make_batches
 from retia.benchmarks.config import Training
-from retia.benchmarks.decoders import PairDecoder
-from retia.benchmarks.inputs import LinkInputs, NodeInputs
-from retia.benchmarks.negatives import draw_negatives
+from retia.benchmarks.inputs import EdgeInputs, LinkInputs, NodeInputs
+from retia.benchmarks.view import View
 from retia.shards.manifest import Part
 
 SCORED_AT_ONCE = 1 << 18
+
+Update = Callable[[Tensor], None]
 
 
 class Learner(Protocol):
@@ -23,11 +25,16 @@ class Learner(Protocol):
 
     @property
     def module(self) -> nn.Module:
-        """All that is learned."""
+        """All that is learned: a `ModuleDict` with an `encoder`."""
         ...
 
-    def losses(self) -> Iterator[Tensor]:
-        """The losses of one epoch; a step is taken after each."""
+    @property
+    def view(self) -> View:
+        """The whole visible graph."""
+        ...
+
+    def epoch(self, update: Update) -> float:
+        """Train for one epoch: call `update` with the loss of every step; returns their mean."""
         ...
 
     def predict(self, part: Part) -> NDArray[np.generic]:
@@ -38,58 +45,131 @@ class Learner(Protocol):
 class LinkLearner:
     """An encoder and a pair decoder, trained to tell visible edges from other pairs.
 
-    Each step takes a share of the training edges as positives and removes them from the message
-    graph first: no edge is seen while it is asked for.
+    Each step asks for a share of the training edges, which its view does not have: no edge is seen
+    while it is asked for.
     """
 
     def __init__(
-        self, encoder: nn.Module, inputs: LinkInputs, training: Training, rng: torch.Generator
+        self,
+        encoder: nn.Module,
+        decoder: nn.Module,
+        inputs: LinkInputs,
+        training: Training,
+        rng: torch.Generator,
     ) -> None:
-        decoder = PairDecoder(str(training.decoder), training.hidden, inputs.directed)
-        self._parts = nn.ModuleDict({"encoder": encoder, "decoder": decoder}).to(inputs.x.device)
-        self.inputs, self.batches, self.rng = inputs, training.batches, rng
-        self._whole = inputs.graph.adjacency()
+        self._parts = _on_device(inputs.view, encoder=encoder, decoder=decoder)
+        self.inputs, self.training = inputs, training
+        self._batches = make_batches(inputs.view, training, rng)
 
     @property
     def module(self) -> nn.Module:
         """Encoder and decoder."""
         return self._parts
 
-    def losses(self) -> Iterator[Tensor]:
+    @property
+    def view(self) -> View:
+        """The whole visible graph."""
+        return self.inputs.view
+
+    def epoch(self, update: Update) -> float:
         """Binary cross-entropy; positives and negatives weigh the same."""
-        order = torch.randperm(len(self.inputs.positives), generator=self.rng)
-        for batch in order.to(self.inputs.x.device).chunk(self.batches):
-            positives = self.inputs.positives[batch]
-            negatives = draw_negatives(self.inputs, positives, self.rng)
-            adjacency = self.inputs.graph.adjacency(without=self.inputs.places[batch])
-            z = self._parts["encoder"](self.inputs.x, adjacency)
-            logits = self._parts["decoder"](z, torch.cat([positives, negatives]))
-            found, other = logits[: len(positives)], logits[len(positives) :]
-            yield functional.softplus(-found).mean() + functional.softplus(other).mean()
+        losses: list[float] = []
+        for step in self._batches.links(self.inputs):
+            with _precision(self.training, step.view):
+                z = self._parts["encoder"](step.view)
+            losses += self._decode(z, step, update)
+        return float(np.mean(losses))
 
     def predict(self, part: Part) -> NDArray[np.generic]:
         """Logits (I,) float32 on the whole visible graph."""
-        z = self._parts["encoder"](self.inputs.x, self._whole)
-        chunks = self.inputs.items[part].split(SCORED_AT_ONCE)
-        return torch.cat([self._parts["decoder"](z, pairs) for pairs in chunks]).cpu().numpy()
+        return _scores(self._parts, self.training, self.view, self.inputs.items[part])
+
+    def _decode(self, z: Tensor, step: LinkStep, update: Update) -> Iterator[float]:
+        """The decoder's updates on shares of the pairs, then the encoder's one update."""
+        count = self.training.decoder_steps
+        if count == 1:
+            loss = self._loss(z, step)
+            update(loss)
+            yield float(loss.detach())
+            return
+        leaf = z.detach().requires_grad_()
+        shares = _shares(step, count)
+        for share in shares:
+            loss = self._loss(leaf, share)
+            update(loss)
+            yield float(loss.detach())
+        assert leaf.grad is not None
+        update((z * (leaf.grad / len(shares)).detach()).sum())
+
+    def _loss(self, z: Tensor, step: LinkStep) -> Tensor:
+        with _precision(self.training, step.view):
+            pairs = torch.cat([step.positives, step.negatives])
+            logits = self._parts["decoder"](z, pairs, step.view).float()
+        found, other = logits[: len(step.positives)], logits[len(step.positives) :]
+        loss = functional.softplus(-found)
+        if step.weight is not None:
+            loss = loss * (step.weight / step.weight.mean())
+        return loss.mean() + functional.softplus(other).mean()
+
+
+class EdgeLearner:
+    """An encoder and a pair decoder, trained in full batch on the standardised weights of edges."""
+
+    def __init__(
+        self, encoder: nn.Module, decoder: nn.Module, inputs: EdgeInputs, training: Training
+    ) -> None:
+        self._parts = _on_device(inputs.view, encoder=encoder, decoder=decoder)
+        self.inputs, self.training = inputs, training
+
+    @property
+    def module(self) -> nn.Module:
+        """Encoder and decoder."""
+        return self._parts
+
+    @property
+    def view(self) -> View:
+        """The whole visible graph."""
+        return self.inputs.view
+
+    def epoch(self, update: Update) -> float:
+        """Mean squared error, once."""
+        with _precision(self.training, self.view):
+            z = self._parts["encoder"](self.view)
+            values = self._parts["decoder"](z, self.inputs.train, self.view).float()
+        loss = functional.mse_loss(values, self.inputs.labels)
+        update(loss)
+        return float(loss.detach())
+
+    def predict(self, part: Part) -> NDArray[np.generic]:
+        """Values (I,) float32, in the unit of the labels."""
+        values = _scores(self._parts, self.training, self.view, self.inputs.items[part])
+        return values * np.float32(self.inputs.spread) + np.float32(self.inputs.mean)
 
 
 class NodeLearner:
-    """An encoder and a linear head, trained on the labelled nodes in full batch.
+    """An encoder and a linear head, trained on the labelled nodes.
 
     Classes weigh the same in the loss, by their numbers among the training labels alone. Where a
     node may have several, each class is a question of its own, and all nodes weigh the same.
+    `refine` is applied to the probabilities of all nodes when they are asked for.
     """
 
-    def __init__(self, encoder: nn.Module, inputs: NodeInputs, training: Training) -> None:
+    def __init__(
+        self,
+        encoder: nn.Module,
+        inputs: NodeInputs,
+        training: Training,
+        rng: torch.Generator,
+        refine: Callable[[Tensor, View, Tensor, Tensor], Tensor] | None = None,
+    ) -> None:
         head = nn.Sequential(
             nn.ReLU(),
             nn.Dropout(training.dropout),
             nn.Linear(training.hidden, inputs.num_classes),
         )
-        self._parts = nn.ModuleDict({"encoder": encoder, "head": head}).to(inputs.x.device)
-        self.inputs = inputs
-        self._whole = inputs.graph.adjacency()
+        self._parts = _on_device(inputs.view, encoder=encoder, head=head)
+        self.inputs, self.training, self._refine = inputs, training, refine
+        self._batches = make_batches(inputs.view, training, rng)
         self._several = inputs.labels.ndim == 2
         if not self._several:
             count = torch.bincount(inputs.labels, minlength=inputs.num_classes)
@@ -101,26 +181,74 @@ class NodeLearner:
         """Encoder and head."""
         return self._parts
 
-    def losses(self) -> Iterator[Tensor]:
-        """Cross-entropy with balanced classes, or binary cross-entropy of each class; once."""
-        logits = self._logits(self.inputs.x, self._whole)[self.inputs.train]
-        if self._several:
-            yield functional.binary_cross_entropy_with_logits(logits, self.inputs.labels)
-            return
-        yield functional.cross_entropy(logits, self.inputs.labels, weight=self._weight)
+    @property
+    def view(self) -> View:
+        """The whole graph."""
+        return self.inputs.view
+
+    def epoch(self, update: Update) -> float:
+        """Cross-entropy with balanced classes, or binary cross-entropy of each class."""
+        losses: list[float] = []
+        for step in self._batches.nodes(self.inputs):
+            loss = self._loss(self._logits(step.view)[step.nodes], step)
+            update(loss)
+            losses.append(float(loss.detach()))
+        return float(np.mean(losses))
 
     def predict(self, part: Part) -> NDArray[np.generic]:
         """The likeliest class (I,) int16, or the probability of each (I, C) float32."""
-        return self._values(self._logits(self.inputs.x, self._whole)[self.inputs.items[part]])
+        logits = self._logits(self.view)
+        if self._refine is not None:
+            inputs = self.inputs
+            logits = self._refine(logits.softmax(dim=1), self.view, inputs.train, inputs.labels)
+        return self._values(logits[self.inputs.items[part]])
 
     def predict_other(self, other: NodeInputs, part: Part) -> NDArray[np.generic]:
-        """As `predict`, of the items of another graph with the same inputs."""
-        logits = self._logits(other.x, other.graph.adjacency())
-        return self._values(logits[other.items[part]])
+        """As `predict`, of the items of another graph with the same inputs; nothing is refined."""
+        return self._values(self._logits(other.view)[other.items[part]])
 
-    def _logits(self, x: Tensor, adjacency: Tensor) -> Tensor:
-        return self._parts["head"](self._parts["encoder"](x, adjacency))
+    def _loss(self, logits: Tensor, step: NodeStep) -> Tensor:
+        labels = self.inputs.labels[step.which]
+        if self._several:
+            entropy = functional.binary_cross_entropy_with_logits
+            loss = entropy(logits, labels, reduction="none").mean(dim=1)
+            weight = torch.ones_like(loss)
+        else:
+            loss = functional.cross_entropy(logits, labels, reduction="none")
+            weight = self._weight[labels]
+        if step.weight is not None:
+            weight = weight * step.weight
+        return (loss * weight).sum() / weight.sum()
+
+    def _logits(self, view: View) -> Tensor:
+        with _precision(self.training, view):
+            return self._parts["head"](self._parts["encoder"](view)).float()
 
     def _values(self, logits: Tensor) -> NDArray[np.generic]:
         values = logits.sigmoid() if self._several else logits.argmax(dim=1).to(torch.int16)
         return values.cpu().numpy()
+
+
+def _shares(step: LinkStep, count: int) -> list[LinkStep]:
+    """The pairs of a step, in up to that many steps on the same view."""
+    columns = [step.positives.chunk(count), step.negatives.chunk(count)]
+    weights = [None] * count if step.weight is None else step.weight.chunk(count)
+    return [LinkStep(step.view, *share) for share in zip(*columns, weights, strict=False)]
+
+
+def _on_device(view: View, **parts: nn.Module) -> nn.ModuleDict:
+    return nn.ModuleDict(parts).to(view.x.device)
+
+
+def _precision(training: Training, view: View) -> torch.autocast:
+    """Automatic mixed precision, where it is asked for."""
+    device = view.x.device.type
+    return torch.autocast(device, torch.bfloat16, enabled=training.precision == "bfloat16")
+
+
+def _scores(parts: nn.ModuleDict, training: Training, view: View, pairs: Tensor) -> NDArray:
+    """The decoder's values (I,) float32 of pairs (I, 2)."""
+    with _precision(training, view):
+        z = parts["encoder"](view)
+        chunks = [parts["decoder"](z, chunk, view) for chunk in pairs.split(SCORED_AT_ONCE)]
+    return torch.cat(chunks).float().cpu().numpy()

@@ -2,7 +2,7 @@
 
 ```
 {out}/{name}@{version}/{task}/{model}-{hash12}/
-  config.json           what decides the run; its hash is in the folder's name
+  config.yaml           what decides the run; its hash is in the folder's name
   seeds/{seed}/         result.json, predictions.parquet, metrics.jsonl
   predictions.parquet   all seeds, ready to submit
   result.json           what a submission says, mean and unbiased std, the environment
@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+import yaml
 
 from retia.benchmarks.config import RunConfig
 from retia.benchmarks.environment import cores, hardware, versions
@@ -38,7 +39,7 @@ from retia.shards.manifest import Task
 from retia.shards.version import Version
 from retia.shards.writer import write_atomically
 
-CONFIG_FILE = "config.json"
+CONFIG_FILE = "config.yaml"
 RANKED_SEEDS = 10
 
 OnSeed = Callable[[int], None]
@@ -60,13 +61,17 @@ def run(
     workers: int | None = None,
     on_seed: OnSeed = lambda seed: None,
     source: Version | None = None,
+    device: str | None = None,
+    tuned: dict[str, Any] | None = None,
 ) -> Path:
     """Run the seeds that are not done yet, then write the run's predictions and result.
 
-    `source` is the version that the config of a transfer learns on.
-    `workers` processes (the number of cores by default) train side by side, each with one thread;
-    their number does not change the results. `on_seed` is called as each seed is done. Returns the
-    run directory. Raises `InputError` where the directory holds another run.
+    `source` is the version that the config of a transfer learns on. `device` is a torch device; by
+    default a GPU where there is one. `workers` processes (the number of cores by default) train
+    side by side, each with the config's threads; their number does not change the results.
+    `on_seed` is called as each seed is done; `tuned` says how the hyper-parameters were chosen.
+    Returns the run directory. Raises `InputError` where
+    the directory holds another run.
     """
     start = time.perf_counter()
     if workers is not None and workers < 1:
@@ -76,7 +81,7 @@ def run(
     wanted = seeds_of(config, version.manifest.task(config.task), seeds)
     _check_source(config, source)
     root = None if source is None else source.root
-    jobs = [SeedJob(version.root, config, seed, folder, root) for seed in wanted]
+    jobs = [SeedJob(version.root, config, seed, folder, root, device) for seed in wanted]
     done = [job.seed for job in jobs if (job.folder / RESULT_FILE).exists()]
     left = [job for job in jobs if job.seed not in done]
     for seed in done:
@@ -85,6 +90,7 @@ def run(
         on_seed(seed)
     _write_predictions(jobs)
     result = _result(version, config, jobs, time.perf_counter() - start, len(done))
+    result["submission"]["tuned"] = tuned
     write_atomically(folder / RESULT_FILE, _pretty(result))
     return folder
 
@@ -109,7 +115,8 @@ def _check_source(config: RunConfig, source: Version | None) -> None:
 
 def _claim(folder: Path, config: RunConfig) -> None:
     """Write the config into a new run directory, or make sure that it is the one there."""
-    path, content = folder / CONFIG_FILE, _pretty(config.model_dump())
+    path = folder / CONFIG_FILE
+    content = yaml.safe_dump(config.model_dump(), sort_keys=False, allow_unicode=True).encode()
     if not path.exists():
         if folder.exists() and any(folder.iterdir()):
             raise InputError(

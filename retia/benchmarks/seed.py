@@ -3,7 +3,7 @@
 `result.json` is written last and in one step: where it stands, the seed is done.
 """
 
-import json
+import errno
 import multiprocessing
 import os
 import signal
@@ -19,11 +19,13 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from retia.benchmarks.config import RunConfig
+from retia.benchmarks.curve import Curve
 from retia.benchmarks.environment import peak_rss_bytes
 from retia.benchmarks.models import model
 from retia.protocol.evaluation import evaluate, load_truth
 from retia.protocol.predictions import PARTS, value_columns
-from retia.shards.canonical import canonical_json
+from retia.shards.canonical import canonical_json, sha256_bytes
+from retia.shards.errors import InputError, ServiceError
 from retia.shards.manifest import Part
 from retia.shards.version import Version
 from retia.shards.writer import write_atomically
@@ -31,7 +33,7 @@ from retia.shards.writer import write_atomically
 RESULT_FILE = "result.json"
 PREDICTIONS_FILE = "predictions.parquet"
 CURVE_FILE = "metrics.jsonl"
-THREADS = 1
+CHECKPOINT_FILE = "checkpoint.pt"
 
 Values = dict[Part, NDArray[Any]]
 
@@ -40,7 +42,8 @@ Values = dict[Part, NDArray[Any]]
 class SeedJob:
     """A seed to run: the version's folder, the config, and the run directory.
 
-    `source` is the folder of the version that a transfer learns on.
+    `source` is the folder of the version that a transfer learns on; `device` is where to train,
+    chosen by itself if none is named.
     """
 
     root: Path
@@ -48,6 +51,7 @@ class SeedJob:
     seed: int
     run: Path
     source: Path | None = None
+    device: str | None = None
 
     @property
     def folder(self) -> Path:
@@ -56,7 +60,45 @@ class SeedJob:
 
 
 def run_seed(job: SeedJob) -> int:
-    """Run one seed and write its files; returns the seed."""
+    """Run one seed and write its files; returns the seed.
+
+    Raises `ServiceError` for want of disk or memory: what is written stays valid, and the seed goes
+    on from its checkpoint when it is run again.
+    """
+    try:
+        return _run_seed(job)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise
+        raise ServiceError(
+            f"{job.run}: no space to write seed {job.seed} ({error.strerror}); free some and run "
+            "again: it goes on where it was"
+        ) from error
+    except (MemoryError, RuntimeError) as error:
+        if not _out_of_memory(error):
+            raise
+        raise ServiceError(_advice(job, error)) from error
+
+
+def _out_of_memory(error: Exception) -> bool:
+    """Whether memory ran out, of the machine or of a GPU."""
+    named = type(error).__name__ in ("OutOfMemoryError", "MemoryError")
+    return named or "can't allocate memory" in str(error) or "out of memory" in str(error)
+
+
+def _advice(job: SeedJob, error: Exception) -> str:
+    where = "GPU memory" if "CUDA" in str(error) else "memory"
+    training = job.config.training
+    if training is None:
+        return f"seed {job.seed}: out of {where}"
+    if training.batching == "full":
+        further = f"--set batching=blocks --set batches={max(16, 2 * training.batches)}"
+    else:
+        further = f"--set batches={2 * training.batches}"
+    return f"seed {job.seed}: out of {where}; try {further}, or a smaller --hidden"
+
+
+def _run_seed(job: SeedJob) -> int:
     start = time.perf_counter()
     job.folder.mkdir(parents=True, exist_ok=True)
     version = Version.open(job.root)
@@ -77,6 +119,7 @@ def run_seed(job: SeedJob) -> int:
     table = _table(version, job, split, values)
     write_atomically(job.folder / PREDICTIONS_FILE, parquet_bytes(table))
     write_atomically(job.folder / RESULT_FILE, canonical_json(result))
+    (job.folder / CHECKPOINT_FILE).unlink(missing_ok=True)
     return job.seed
 
 
@@ -105,30 +148,51 @@ def _compute(version: Version, job: SeedJob) -> tuple[Values, dict[str, Any]]:
     assert predict is not None
     split = job.seed % version.manifest.task(job.config.task).num_splits
     values = {part: predict(version, job.config.task, split, part) for part in PARTS}
-    return values, {"parameters": 0, "device": "cpu", "threads": THREADS}
+    return values, {"parameters": 0, "device": "cpu", "threads": 1}
 
 
 def _train(version: Version, job: SeedJob) -> tuple[Values, dict[str, Any]]:
     import torch
 
+    from retia.benchmarks.checkpoint import Checkpoint
     from retia.benchmarks.training import torch_settings, train
 
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    with torch_settings(THREADS), (job.folder / CURVE_FILE).open("w") as curve:
-
-        def log(record: dict[str, Any]) -> None:
-            curve.write(json.dumps(record) + "\n")
-            curve.flush()
-
-        source = None if job.source is None else Version.open(job.source)
-        trained = train(version, job.config, job.seed, device, log, source)
+    assert job.config.training is not None
+    threads = job.config.training.threads
+    device = _device(job.device)
+    key = f"{sha256_bytes(canonical_json(job.config.model_dump()))} seed {job.seed}"
+    checkpoint = Checkpoint(job.folder / CHECKPOINT_FILE, key)
+    with torch_settings(threads):
+        trained = train(
+            version,
+            job.config,
+            job.seed,
+            device,
+            Curve(job.folder / CURVE_FILE),
+            source=None if job.source is None else Version.open(job.source),
+            checkpoint=checkpoint,
+        )
     return dict(trained.predictions), {
         "parameters": trained.parameters,
         "epochs": trained.epochs,
         "best_epoch": trained.best_epoch,
-        "device": torch.cuda.get_device_name() if device == "cuda" else device,
-        "threads": THREADS,
+        "device": torch.cuda.get_device_name() if device.startswith("cuda") else device,
+        "threads": threads,
     }
+
+
+def _device(name: str | None) -> str:
+    """The torch device of that name, or the best there is; raises `InputError` where it is not."""
+    import torch
+
+    if name is None:
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.empty(0, device=name)
+    except (RuntimeError, AssertionError) as error:
+        first = str(error).splitlines()[0]
+        raise InputError(f"--device {name} cannot be used here: {first}") from error
+    return name
 
 
 def _measure(

@@ -6,35 +6,45 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
+import numba
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from retia.benchmarks.config import RunConfig, Training
-from retia.benchmarks.inputs import link_inputs, node_inputs, shared_inputs
-from retia.benchmarks.learners import Learner, LinkLearner, NodeLearner
+from retia.benchmarks.checkpoint import Checkpoint, Progress
+from retia.benchmarks.config import PAIR_TASKS, RunConfig, Training
+from retia.benchmarks.curve import Curve
+from retia.benchmarks.decoders import pair_decoder
+from retia.benchmarks.environment import cores
+from retia.benchmarks.inputs import edge_inputs, link_inputs, node_inputs, shared_inputs
+from retia.benchmarks.learners import EdgeLearner, Learner, LinkLearner, NodeLearner
 from retia.benchmarks.models import EncoderSize, model
+from retia.benchmarks.view import View
 from retia.protocol.evaluation import Truth, evaluate, load_truth
-from retia.protocol.metrics import REGISTRY
 from retia.protocol.predictions import PARTS
 from retia.protocol.randomness import Randomness
+from retia.protocol.rank_groups import higher_is_better
 from retia.shards.errors import InputError
 from retia.shards.manifest import Part
 from retia.shards.version import Version
 
-Log = Callable[[dict[str, Any]], None]
-
 
 @dataclass(frozen=True)
 class Trained:
-    """What training leaves: predictions by part, trainable parameters, how long it went on."""
+    """What training leaves.
+
+    Predictions by part, parameters of all stages, how long it went on, and the learner in its best
+    state.
+    """
 
     predictions: dict[Part, NDArray[np.generic]]
     parameters: int
     epochs: int
     best_epoch: int
+    learner: Learner
 
 
 def train(
@@ -42,14 +52,16 @@ def train(
     config: RunConfig,
     seed: int,
     device: str,
-    log: Log,
+    curve: Curve,
+    *,
     source: Version | None = None,
+    checkpoint: Checkpoint | None = None,
 ) -> Trained:
     """Train the config's model with a seed, on the split of that seed.
 
-    With a `source` it is trained there, on its labels alone, and predicts `version`. `log` gets a
-    record of every evaluation. On a CPU with one thread the result is the same to the last bit,
-    whatever other seeds run beside it.
+    With a `source` it is trained there, on its labels alone, and predicts `version`. `curve` gets a
+    record of every evaluation; with a `checkpoint` training goes on from it. On a CPU the result is
+    the same to the last bit for equal `threads`, whatever other seeds run beside it.
     """
     assert config.training is not None
     split = seed % version.manifest.task(config.task).num_splits
@@ -59,40 +71,61 @@ def train(
     learner: Learner
     predict: Callable[[Part], NDArray[np.generic]]
     if config.source is not None and source is not None:
-        learner, truth, predict = _transfer(source, version, config, seed, device)
+        learner, truth, predict = _transfer(source, version, config, seed, device, draws)
     else:
         learner = _learner(version, config, split, device, draws)
         truth, predict = load_truth(version, config.task, split, "valid"), learner.predict
-    epochs, best = fit(learner, truth, config.training, log)
+    epochs, best = fit(learner, truth, config.training, curve, draws, checkpoint)
     with torch.inference_mode():
         predictions = {part: predict(part) for part in PARTS}
-    parameters = sum(p.numel() for p in learner.module.parameters() if p.requires_grad)
-    return Trained(predictions, parameters, epochs, best)
+    parameters = sum(p.numel() for p in learner.module.parameters())
+    return Trained(predictions, parameters, epochs, best, learner)
 
 
-def fit(learner: Learner, truth: Truth, training: Training, log: Log) -> tuple[int, int]:
+def fit(
+    learner: Learner,
+    truth: Truth,
+    training: Training,
+    curve: Curve,
+    draws: torch.Generator,
+    checkpoint: Checkpoint | None = None,
+) -> tuple[int, int]:
     """Train until the primary measure on the validation part no longer gets better.
 
     The learner ends in its best state, in evaluation mode; returns the last and the best epoch.
+    Raises `InputError` where there is nothing to validate on or the loss is not finite.
     """
-    primary = truth.task.primary
-    truth = replace(truth, task=truth.task.model_copy(update={"secondary": ()}))
-    sign = 1 if _higher_is_better(primary.metric) else -1
+    task = truth.task
+    if len(truth.items) == 0:
+        raise InputError(f"task '{task.name}' has no validation item to choose an epoch by")
+    truth = replace(truth, task=task.model_copy(update={"secondary": ()}))
+    key, sign = task.primary.key, 1 if higher_is_better(task.primary.metric) else -1
+    saved = None if checkpoint is None else checkpoint.load()
+    if saved is None:
+        _fit_encoder(learner, draws)
     optimiser = torch.optim.Adam(
         learner.module.parameters(), lr=training.lr, weight_decay=training.weight_decay
     )
-    best, best_epoch, best_state = -np.inf, 0, learner.module.state_dict()
-    for epoch in range(1, training.epochs + 1):
+    best, best_epoch, best_state, epoch = -np.inf, 0, learner.module.state_dict(), 0
+    if saved is not None:
+        _restore(saved, learner, optimiser, draws)
+        best, best_epoch, best_state = saved.best, saved.best_epoch, saved.best_state
+        epoch = saved.epoch
+    curve.keep_until(epoch)
+    while epoch < training.epochs and not _stale(epoch, best_epoch, training):
+        epoch += 1
         loss = _train_epoch(learner, optimiser, epoch)
         if epoch % training.evaluate_every and epoch != training.epochs:
             continue
-        measured = evaluate(truth, _predict_valid(learner))[primary.key]
-        log({"epoch": epoch, "loss": loss, f"valid.{primary.key}": measured})
+        measured = evaluate(truth, _predict_valid(learner))[key]
+        curve.add({"epoch": epoch, "loss": loss, f"valid.{key}": measured})
         if sign * measured > best:
             best, best_epoch = sign * measured, epoch
             best_state = copy.deepcopy(learner.module.state_dict())
-        elif epoch - best_epoch >= training.patience * training.evaluate_every:
-            break
+        if checkpoint is not None and checkpoint.due():
+            checkpoint.save(
+                _progress(learner, optimiser, draws, epoch, best, best_epoch, best_state)
+            )
     learner.module.load_state_dict(best_state)
     learner.module.eval()
     return epoch, best_epoch
@@ -100,7 +133,12 @@ def fit(learner: Learner, truth: Truth, training: Training, log: Log) -> tuple[i
 
 @contextmanager
 def torch_settings(threads: int) -> Iterator[None]:
-    """Deterministic algorithms where torch has them, that many threads, and quiet about betas."""
+    """Deterministic algorithms where torch has them, that many threads, and quiet about betas.
+
+    numba and torch share OpenMP's number of threads, and numba sets it when it starts: so it is
+    started first.
+    """
+    numba.set_num_threads(min(threads, cores()))
     before = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.set_num_threads(threads)
@@ -113,20 +151,41 @@ def torch_settings(threads: int) -> Iterator[None]:
     torch.use_deterministic_algorithms(before[1])
 
 
+def _stale(epoch: int, best_epoch: int, training: Training) -> bool:
+    """Whether `patience` evaluations have passed since the best; asked at an evaluation alone."""
+    return (
+        epoch % training.evaluate_every == 0
+        and epoch > best_epoch
+        and epoch - best_epoch >= training.patience * training.evaluate_every
+    )
+
+
 def _learner(
     version: Version, config: RunConfig, split: int, device: str, draws: torch.Generator
 ) -> Learner:
-    training = config.training
+    training, kind = config.training, version.manifest.task(config.task).type
     assert training is not None
-    if version.manifest.task(config.task).type != "link":
+    if kind not in PAIR_TASKS:
         nodes = node_inputs(version, config.task, split, device, config.encoding)
-        return NodeLearner(_encoder(config, nodes.x.shape[1]), nodes, training)
+        return NodeLearner(_encoder(config, nodes.view), nodes, training, draws, _refine(config))
+    if kind == "edge-regression":
+        edges = edge_inputs(version, config.task, split, device, config.encoding)
+        decoder = _decoder(config, edges.view, edges.directed)
+        return EdgeLearner(_encoder(config, edges.view), decoder, edges, training)
     links = link_inputs(version, config.task, split, device, config.encoding)
-    return LinkLearner(_encoder(config, links.x.shape[1]), links, training, draws)
+    encoder = _encoder(config, links.view)
+    return LinkLearner(
+        encoder, _decoder(config, links.view, links.directed), links, training, draws
+    )
 
 
 def _transfer(
-    source: Version, target: Version, config: RunConfig, seed: int, device: str
+    source: Version,
+    target: Version,
+    config: RunConfig,
+    seed: int,
+    device: str,
+    draws: torch.Generator,
 ) -> tuple[NodeLearner, Truth, Callable[[Part], NDArray[np.generic]]]:
     """What learns on the source, its validation answers, and what predicts the target."""
     assert config.source is not None
@@ -137,27 +196,61 @@ def _transfer(
     name = config.source.task
     known = shared_inputs(source, name, own, device, config.encoding, source)
     asked = shared_inputs(target, config.task, split, device, config.encoding, source)
-    learner = NodeLearner(_encoder(config, known.x.shape[1]), known, config.training)
+    learner = NodeLearner(_encoder(config, known.view), known, config.training, draws)
     truth = load_truth(source, name, own, "valid")
     return learner, truth, lambda part: learner.predict_other(asked, part)
 
 
-def _encoder(config: RunConfig, width: int) -> torch.nn.Module:
-    make, training = model(config.model).encoder, config.training
-    assert make is not None
+def _encoder(config: RunConfig, view: View) -> torch.nn.Module:
+    chosen = model(config.model)
+    assert chosen.encoder is not None
+    return chosen.encoder(_size(config, view), chosen.options.model_validate(config.options))
+
+
+def _decoder(config: RunConfig, view: View, directed: bool) -> torch.nn.Module:
+    chosen, size = model(config.model), _size(config, view)
+    if chosen.decoder is not None:
+        return chosen.decoder(size, chosen.options.model_validate(config.options), directed)
+    assert config.training is not None
+    return pair_decoder(str(config.training.decoder), size.hidden, directed)
+
+
+def _refine(config: RunConfig) -> Callable[..., torch.Tensor] | None:
+    chosen = model(config.model)
+    if chosen.refine is None:
+        return None
+    return partial(chosen.refine, options=chosen.options.model_validate(config.options))
+
+
+def _size(config: RunConfig, view: View) -> EncoderSize:
+    training = config.training
     assert training is not None
-    return make(EncoderSize(width, training.hidden, training.layers, training.dropout))
+    return EncoderSize(
+        inputs=view.x.shape[1],
+        hidden=training.hidden,
+        layers=training.layers,
+        dropout=training.dropout,
+        num_nodes=view.num_nodes,
+        num_edge_types=view.num_edge_types,
+        dimensions=0 if view.positions is None else view.positions.shape[1],
+    )
+
+
+def _fit_encoder(learner: Learner, draws: torch.Generator) -> None:
+    """What an encoder learns by itself, before it is trained on the task."""
+    prepare = getattr(learner.module.get_submodule("encoder"), "fit", None)
+    if prepare is not None:
+        prepare(learner.view, draws)
 
 
 def _train_epoch(learner: Learner, optimiser: torch.optim.Optimizer, epoch: int) -> float:
-    learner.module.train()
-    total = []
-    for loss in learner.losses():
+    def update(loss: torch.Tensor) -> None:
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         optimiser.step()
-        total.append(float(loss.detach()))
-    mean = float(np.mean(total))
+
+    learner.module.train()
+    mean = learner.epoch(update)
     if not np.isfinite(mean):
         raise InputError(f"the loss is not finite in epoch {epoch}; try a smaller --lr")
     return mean
@@ -169,5 +262,34 @@ def _predict_valid(learner: Learner) -> NDArray[np.generic]:
         return learner.predict("valid")
 
 
-def _higher_is_better(name: str) -> bool:
-    return next(m.higher_is_better for (known, _), m in REGISTRY.items() if known == name)
+def _progress(
+    learner: Learner,
+    optimiser: torch.optim.Optimizer,
+    draws: torch.Generator,
+    epoch: int,
+    best: float,
+    best_epoch: int,
+    best_state: dict[str, Any],
+) -> Progress:
+    return Progress(
+        epoch=epoch,
+        best=float(best),
+        best_epoch=best_epoch,
+        best_state=best_state,
+        module=learner.module.state_dict(),
+        optimiser=optimiser.state_dict(),
+        draws=draws.get_state(),
+        rng=torch.get_rng_state(),
+        cuda_rng=torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+    )
+
+
+def _restore(
+    saved: Progress, learner: Learner, optimiser: torch.optim.Optimizer, draws: torch.Generator
+) -> None:
+    learner.module.load_state_dict(saved.module)
+    optimiser.load_state_dict(saved.optimiser)
+    draws.set_state(saved.draws)
+    torch.set_rng_state(saved.rng)
+    if saved.cuda_rng:
+        torch.cuda.set_rng_state_all(saved.cuda_rng)

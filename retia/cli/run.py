@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from retia.cli.output import print_json, print_line, print_table, progress
+from retia.shards.errors import InputError
 
 if TYPE_CHECKING:
+    from retia.benchmarks.config import RunFile
     from retia.shards.version import Version
 
 PANEL = "Benchmarks"
@@ -25,17 +27,31 @@ def register(app: typer.Typer) -> None:
 
 def run(
     dataset: Annotated[
-        str,
+        str | None,
         typer.Option(metavar="REF", help="name or name@version, or a version's folder"),
-    ],
-    model: Annotated[str, typer.Option(help="A model that 'retia models' lists.")],
+    ] = None,
+    model: Annotated[str | None, typer.Option(help="A model that 'retia models' lists.")] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="YAML with dataset, model, task, encoding, transfer_to, seeds, training, options; "
+            "the options of this command go before it.",
+        ),
+    ] = None,
     task: Annotated[
         str | None, typer.Option(help="The task; needed where the dataset has several.")
     ] = None,
-    seeds: Annotated[int, typer.Option(help="Seeds 0, 1, ...; seed i uses split i.")] = 10,
+    seeds: Annotated[
+        int | None, typer.Option(help="Seeds 0, 1, ...; seed i uses split i.", show_default="10")
+    ] = None,
     out: Annotated[Path, typer.Option(help="Where run directories go.")] = DEFAULT_OUT,
     workers: Annotated[
-        int | None, typer.Option(help="Processes, one thread each.", show_default="all cores")
+        int | None, typer.Option(help="Processes side by side.", show_default="all cores")
+    ] = None,
+    device: Annotated[
+        str | None,
+        typer.Option(help="cpu, cuda or cuda:N.", show_default="a GPU where there is one"),
     ] = None,
     epochs: Annotated[
         int | None, typer.Option(help="Most epochs.", show_default="30 for links, 100 for nodes")
@@ -49,8 +65,16 @@ def run(
     decoder: Annotated[
         str | None,
         typer.Option(
-            help="hadamard or difference.",
+            help="dot, hadamard, difference or distance.",
             show_default="difference where there are positions, else hadamard",
+        ),
+    ] = None,
+    setting: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="Another field of training, or an option of the model; may be given again.",
         ),
     ] = None,
     encoding: Annotated[
@@ -76,16 +100,25 @@ def run(
 ) -> None:
     """Train and score a model over seeds, into a run directory ready to submit.
 
-    A seed that is done is not run again: an interrupted run goes on where it was. Scores are of
-    the best epoch on the validation part; a sealed task has no test scores here, its server has.
+    A seed that is done is not run again, and one that was cut off goes on from its checkpoint.
+    Scores are of the best epoch on the validation part; a sealed task has no test scores here, its
+    server has.
     """
     from retia.benchmarks.config import make_config
     from retia.benchmarks.runner import read_result, seeds_of
     from retia.benchmarks.runner import run as run_seeds
     from retia.benchmarks.transfer import make_transfer_config
 
-    version = _version(dataset, server, encoding)
-    options = {
+    wish = _run_file(
+        config,
+        dataset=dataset,
+        model=model,
+        task=task,
+        seeds=seeds,
+        encoding=encoding,
+        transfer_to=transfer_to,
+    )
+    training = {
         "epochs": epochs,
         "hidden": hidden,
         "layers": layers,
@@ -93,30 +126,76 @@ def run(
         "lr": lr,
         "decoder": decoder,
     }
-    source = None
-    if transfer_to is None:
-        config = make_config(version, model, task, encoding=encoding, **options)
+    given = {name: value for name, value in training.items() if value is not None}
+    training, options = _settings(wish.model, setting or [])
+    training = {**wish.training, **given, **training}
+    options = {**wish.options, **options}
+    version, source = _version(wish.dataset, server, wish.encoding), None
+    if wish.transfer_to is None:
+        made = make_config(
+            version, wish.model, wish.task, encoding=wish.encoding, options=options, **training
+        )
     else:
-        source, version = version, _version(transfer_to, server, encoding)
-        config = make_transfer_config(source, version, model, encoding, task, **options)
-    wanted = seeds_of(config, version.manifest.task(config.task), seeds)
+        source, version = version, _version(wish.transfer_to, server, wish.encoding)
+        made = make_transfer_config(
+            source, version, wish.model, wish.encoding, wish.task, options=options, **training
+        )
+    wanted = seeds_of(made, version.manifest.task(made.task), wish.seeds)
     with progress() as bar:
-        seeds_bar = bar.add_task(f"{config.model} on {version.manifest.name}", total=len(wanted))
+        seeds_bar = bar.add_task(f"{made.model} on {version.manifest.name}", total=len(wanted))
         folder = run_seeds(
             version,
-            config,
+            made,
             out,
-            seeds=seeds,
+            seeds=wish.seeds,
             workers=workers,
             on_seed=lambda seed: bar.advance(seeds_bar),
             source=source,
+            device=device,
         )
     result = read_result(folder)
     if as_json:
         print_json({"run": str(folder), **result})
         return
-    _print_result(version, config.task, result)
+    _print_result(version, made.task, result)
     print_line(str(folder))
+
+
+def _run_file(path: Path | None, **flags: Any) -> "RunFile":
+    """What to run: the file's keys, if there is one, and the flags before them."""
+    from retia.benchmarks.config import RunFile
+    from retia.benchmarks.settings import read_settings, read_yaml
+
+    given = {name: value for name, value in flags.items() if value is not None}
+    if path is not None:
+        wish = read_yaml(RunFile, path)
+        return read_settings(RunFile, {**wish.model_dump(), **given}, str(path))
+    for name in ("dataset", "model"):
+        if name not in given:
+            raise InputError(f"--{name} is missing: give it, or a --config file")
+    return read_settings(RunFile, given, "run")
+
+
+def _settings(model_name: str, settings: list[str]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """`KEY=VALUE` words as fields of training, and options of the model."""
+    import yaml
+
+    from retia.benchmarks.config import Training
+    from retia.benchmarks.models import model
+
+    training: dict[str, Any] = {}
+    options: dict[str, Any] = {}
+    own = model(model_name).options.model_fields
+    for word in settings:
+        name, equals, value = word.partition("=")
+        if not equals:
+            raise InputError(f"--set {word}: KEY=VALUE is needed")
+        chosen = training if name in Training.model_fields and name not in own else options
+        try:
+            chosen[name] = yaml.safe_load(value)
+        except yaml.YAMLError as error:
+            raise InputError(f"--set {word}: the value is not readable") from error
+    return training, options
 
 
 def models(as_json: Json = False) -> None:
@@ -131,22 +210,29 @@ def models(as_json: Json = False) -> None:
             "tasks": list(model.tasks),
             "trained": model.trained,
             "needs": list(model.needs),
+            "options": {name: field.default for name, field in model.options.model_fields.items()},
         }
         for model in MODELS.values()
     ]
     if as_json:
         print_json(rows)
         return
-    table = [
-        (
-            model.name,
-            ", ".join(model.tasks),
-            ", ".join([*(["training"] if model.trained else []), *model.needs]),
-            f"{model.summary}. {model.paper}" if model.paper else model.summary,
-        )
-        for model in MODELS.values()
-    ]
-    print_table("Models", ("name", "tasks", "needs", "what it is"), table)
+    for trained in (False, True):
+        print_line("Trained, over seeds:" if trained else "Computed, once a split:")
+        for row in rows:
+            if row["trained"] is trained:
+                _print_model(row)
+
+
+def _print_model(row: dict[str, Any]) -> None:
+    needs = f"; needs {' and '.join(row['needs'])}" if row["needs"] else ""
+    print_line(f"\n  {row['name']}    {', '.join(row['tasks'])}{needs}")
+    print_line(f"    {row['summary']}")
+    if row["paper"]:
+        print_line(f"    {row['paper']}")
+    if row["options"]:
+        given = " ".join(f"{name}={value}" for name, value in row["options"].items())
+        print_line(f"    --set {given}")
 
 
 def metrics(as_json: Json = False) -> None:

@@ -10,8 +10,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from retia.benchmarks.inputs import MessageGraph, link_inputs, node_inputs
+from retia.benchmarks.inputs import link_inputs, node_inputs
 from retia.benchmarks.negatives import draw_negatives
+from retia.benchmarks.view import View
 from retia.shards.errors import IntegrityError
 from retia.shards.version import Version
 from retia.shards.writer import write_parquet
@@ -20,8 +21,12 @@ from tests.toys import toy_link
 pytestmark = pytest.mark.filterwarnings("ignore:Sparse CSR tensor support:UserWarning")
 
 
-def _dense(graph: MessageGraph, without: torch.Tensor | None = None) -> np.ndarray:
-    return graph.adjacency(without).to_dense().numpy()
+def _dense(view: View) -> np.ndarray:
+    return view.adjacency.to_dense().numpy()
+
+
+def _bare(num_nodes: int, edges: torch.Tensor, relation: list[int], *directed: bool) -> View:
+    return View(torch.ones(num_nodes, 1), edges, torch.tensor(relation), directed, None)
 
 
 def _visible(version: Version) -> np.ndarray:
@@ -36,7 +41,7 @@ def test_message_graph_is_the_visible_graph(name: str, request: pytest.FixtureRe
     version = request.getfixturevalue(name)
     visible = _visible(version)
     for split in range(version.manifest.task("link").num_splits):
-        found = _dense(link_inputs(version, "link", split, "cpu").graph)
+        found = _dense(link_inputs(version, "link", split, "cpu").view)
         np.testing.assert_array_equal(found, np.maximum(visible, visible.T))
 
 
@@ -44,7 +49,7 @@ def test_message_graph_is_the_visible_graph(name: str, request: pytest.FixtureRe
 def test_no_hidden_edge_passes_messages(spatial: Version, part: str) -> None:
     for split in range(spatial.manifest.task("link").num_splits):
         inputs = link_inputs(spatial, "link", split, "cpu")
-        adjacency = _dense(inputs.graph)
+        adjacency = _dense(inputs.view)
         label = spatial.answers("link", split, part)["label"].to_numpy()
         hidden = inputs.items[part][torch.from_numpy(label > 0)].numpy()
         assert len(hidden)
@@ -71,7 +76,7 @@ def test_target_edges_leave_the_message_graph_while_they_are_asked_for(
     left = _visible(communities)
     asked = inputs.positives[batch].numpy()
     left[asked[:, 0], asked[:, 1]] = 0
-    found = _dense(inputs.graph, without=inputs.places[batch])
+    found = _dense(inputs.view.without(inputs.places[batch]))
     np.testing.assert_array_equal(found, np.maximum(left, left.T))
 
 
@@ -81,7 +86,28 @@ def test_adjacency_is_the_simple_undirected_union(pairs: list[tuple[int, int]]) 
     edges = torch.tensor(pairs).T
     wanted = np.zeros((7, 7))
     wanted[edges[0], edges[1]] = wanted[edges[1], edges[0]] = 1
-    np.testing.assert_array_equal(_dense(MessageGraph(7, edges)), wanted)
+    np.fill_diagonal(wanted, 0)
+    view = _bare(7, edges, [0] * len(pairs), True)
+    np.testing.assert_array_equal(_dense(view), wanted)
+    np.testing.assert_array_equal(view.degree.numpy(), wanted.sum(axis=0))
+
+
+def test_typed_edges_tell_relation_and_direction() -> None:
+    edges = torch.tensor([[0, 1, 0], [1, 2, 2]])
+    view = _bare(3, edges, [0, 0, 1], True, False)
+    pairs, types = view.typed_edges
+    found = {(int(a), int(b), int(t)) for (a, b), t in zip(pairs.T, types, strict=True)}
+    assert found == {(0, 1, 0), (1, 2, 0), (1, 0, 1), (2, 1, 1), (0, 2, 2), (2, 0, 2)}
+    assert view.num_edge_types == 4
+
+
+def test_positions_are_in_lengths_of_an_edge(spatial: Version) -> None:
+    view = link_inputs(spatial, "link", 0, "cpu").view
+    assert view.positions is not None
+    src, dst = view.edges
+    lengths = (view.positions[src] - view.positions[dst]).norm(dim=1)
+    assert float(lengths.mean()) == pytest.approx(1, abs=1e-4)
+    np.testing.assert_allclose(view.positions.mean(dim=0).numpy(), 0, atol=1e-3)
 
 
 @pytest.mark.parametrize("name", ["communities", "spatial"])
@@ -97,6 +123,6 @@ def test_negatives_are_no_visible_edges(name: str, request: pytest.FixtureReques
 
 
 def test_inputs_are_standardised(colours: Version) -> None:
-    x = node_inputs(colours, "colour", 0, "cpu").x.numpy()
+    x = node_inputs(colours, "colour", 0, "cpu").view.x.numpy()
     np.testing.assert_allclose(x.mean(axis=0), 0, atol=1e-5)
     np.testing.assert_allclose(x.std(axis=0), 1, atol=1e-5)

@@ -1,6 +1,5 @@
 """Runs: their directories, resuming, and what they refuse."""
 
-import json
 import os
 import signal
 import subprocess
@@ -140,8 +139,8 @@ def test_other_settings_go_to_another_directory(communities: Version, tmp_path: 
 
 def test_directory_of_another_run_is_refused(communities: Version, tmp_path: Path) -> None:
     config = make_config(communities, "degree")
-    path = run(communities, config, tmp_path) / "config.json"
-    path.write_text(json.dumps({**json.loads(path.read_text()), "task": "other"}))
+    path = run(communities, config, tmp_path) / "config.yaml"
+    path.write_text(path.read_text().replace("task: link", "task: other"))
     with pytest.raises(InputError, match="another run"):
         run(communities, config, tmp_path)
 
@@ -149,14 +148,19 @@ def test_directory_of_another_run_is_refused(communities: Version, tmp_path: Pat
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
-        ({"model_name": "gnc"}, NotFoundError, "did you mean gcn"),
+        ({"model_name": "gnc"}, NotFoundError, "did you mean .*gcn"),
         ({"model_name": "gcn", "task_name": "nodes"}, NotFoundError, "it has: link"),
         ({"model_name": "majority"}, InputError, "is for node and node-multilabel tasks"),
         ({"model_name": "distance"}, InputError, "needs positions"),
         ({"model_name": "degree", "hidden": 8}, InputError, "hidden does not apply"),
         ({"model_name": "gcn", "hidden": 0}, InputError, "hidden: "),
-        ({"model_name": "gcn", "decoder": "dot"}, InputError, "decoder: "),
-        ({"model_name": "gcn", "depth": 3}, InputError, "depth: "),
+        ({"model_name": "gcn", "decoder": "cosine"}, InputError, "decoder: "),
+        (
+            {"model_name": "gcn", "layer": 3},
+            InputError,
+            "did you mean 'layers'",
+        ),
+        ({"model_name": "gcn", "options": {"maps": 3}}, InputError, "unknown key 'maps'"),
     ],
 )
 def test_unusable_settings_are_refused(

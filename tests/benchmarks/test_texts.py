@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import torch
+import yaml
 from typer.testing import CliRunner
 
 from retia.benchmarks import RunConfig, make_config, make_transfer_config, run
@@ -47,8 +48,8 @@ def with_cards(out: Path, name: str, **changes: str) -> Version:
 
 
 def test_inputs_are_the_features_and_the_named_encoding(texts: Version) -> None:
-    plain = node_inputs(texts, "colour", 0, "cpu").x
-    both = node_inputs(texts, "colour", 0, "cpu", "good").x
+    plain = node_inputs(texts, "colour", 0, "cpu").view.x
+    both = node_inputs(texts, "colour", 0, "cpu", "good").view.x
     assert (plain.shape, both.shape) == ((90, 1), (90, 5))
     vectors = encoding_matrix(texts, "good")
     scaled = (vectors - vectors.mean(axis=0)) / vectors.std(axis=0)
@@ -60,7 +61,7 @@ def test_an_encoding_is_recorded_and_changes_the_run(texts: Version, tmp_path: P
     for encoding in ("good", "noise"):
         config = make_config(texts, "mlp", encoding=encoding, epochs=40)
         folder = run(texts, config, tmp_path, seeds=2, workers=1)
-        stored = RunConfig.model_validate_json((folder / "config.json").read_bytes())
+        stored = RunConfig.model_validate(yaml.safe_load((folder / "config.yaml").read_bytes()))
         result = read_result(folder)
         accuracy[encoding] = result["test"]["accuracy"]["mean"]
         assert stored.encoding == encoding
@@ -123,8 +124,8 @@ def test_no_label_of_the_target_is_used(texts: Version, other: Version, tmp_path
 
 
 def test_both_graphs_are_scaled_by_the_source(texts: Version, other: Version) -> None:
-    own = shared_inputs(texts, "colour", 0, "cpu", "good", texts).x
-    asked = shared_inputs(other, "colour", 0, "cpu", "good", texts).x
+    own = shared_inputs(texts, "colour", 0, "cpu", "good", texts).view.x
+    asked = shared_inputs(other, "colour", 0, "cpu", "good", texts).view.x
     vectors = encoding_matrix(texts, "good")
     back = asked.numpy() * vectors.std(axis=0) + vectors.mean(axis=0)
     np.testing.assert_allclose(back, encoding_matrix(other, "good"), atol=1e-5)
@@ -166,7 +167,7 @@ def test_the_verb_names_both_graphs(texts: Version, other: Version, tmp_path: Pa
     done = CliRunner().invoke(make_app(), [*words, "--out", str(tmp_path), "--json"])
     assert done.exit_code == 0, done.output
     result = json.loads(done.stdout)
-    config = json.loads((Path(result["run"]) / "config.json").read_bytes())
+    config = yaml.safe_load((Path(result["run"]) / "config.yaml").read_bytes())
     assert config["source"]["digest"] == texts.manifest.digest
     assert config["digest"] == other.manifest.digest
 

@@ -295,7 +295,7 @@ BAD: dict[str, tuple[Case, str]] = {
         lambda folder: read_tables(
             *write(folder, nodes_csv="id,text\n1,a,b\n", edges_csv="src,dst\n1,1\n")
         ),
-        "nodes.csv: CSV parse error: Expected 2 columns, got 3: 1,a,b",
+        "Expected 2 columns, got 3: 1,a,b",
     ),
     "no rows": (
         lambda folder: read_tables(

@@ -5,14 +5,22 @@ from difflib import get_close_matches
 from retia.benchmarks.models import (
     adamic_adar,
     common_neighbours,
+    correct_and_smooth,
     degree,
     degree_regression,
     distance,
+    gat,
     gcn,
+    gin,
     graphsage,
+    linkx,
     majority,
+    matrix_factorisation,
     mean,
     mlp,
+    node2vec,
+    rgcn,
+    sign,
 )
 from retia.benchmarks.models.model import EncoderSize, Model
 from retia.shards.errors import NotFoundError
@@ -28,8 +36,16 @@ _MODULES = (
     degree_regression,
     majority,
     mlp,
+    matrix_factorisation,
+    node2vec,
+    sign,
+    linkx,
+    correct_and_smooth,
     gcn,
     graphsage,
+    gat,
+    gin,
+    rgcn,
 )
 
 MODELS: dict[str, Model] = {module.MODEL.name: module.MODEL for module in _MODULES}

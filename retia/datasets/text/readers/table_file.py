@@ -99,6 +99,8 @@ def read_table_file(path: Path) -> TableFile:
     never opened.
     """
     refuse_pickle(path)
+    if not path.is_file():
+        raise InputError(f"{path}: No such file")
     packed = path.suffix.lower() in PARQUET
     try:
         table = _parquet(path) if packed else _delimited(path)
