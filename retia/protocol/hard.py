@@ -21,6 +21,7 @@ POOL_FACTOR = 10
 MAX_GROUPS = 4_900
 NODES_PER_GROUP = 256
 TRIED = 8  # positives for a group that is wanted; most may lie outside their source's pool
+GROUPS_PER_TIME = 4  # so that most sources are left for what a target lacks
 ROUNDS = 40
 SOURCES_PER_CHUNK = 512
 RESTART = 0.15
@@ -94,13 +95,18 @@ def hard_groups(
     open_to[chosen[:, 0]] = False
     group, target = _pools(graph, _Ranker.of(graph, open_to), chosen, count, rng)
     inside = np.unique(group[target == chosen[group, 1]])[:count]
+    fit = np.isin(group, inside)
+    group, target = group[fit], target[fit]
+    fit = ~graph.is_settled(np.column_stack([chosen[group, 0], target]))
+    asked = np.bincount(chosen[inside, 1], minlength=graph.num_nodes)
     times = _times(len(inside), free, rows)
-    room = times - np.bincount(chosen[inside, 1], minlength=graph.num_nodes)
-    fit = np.isin(group, inside) & (room[target] > 0)
-    pairs = np.column_stack([chosen[group[fit], 0], target[fit]])
-    fit[fit] = ~graph.is_settled(pairs)
-    group, target = _share_out(group[fit], target[fit], room, rng)
-    whole, first = np.unique(group, return_index=True)
+    while True:
+        shared = _share_out(group[fit], target[fit], times - asked, rng)
+        whole, first = np.unique(shared[0], return_index=True)
+        if times == 1 or len(whole) >= GROUPS_PER_TIME * times:
+            break
+        times //= 2
+    target = shared[1]
     others = target[first[:, None] + np.arange(GROUP_SIZE)]
     negatives = np.column_stack([np.repeat(chosen[whole, 0], GROUP_SIZE), others.ravel()])
     scored = np.concatenate([chosen[whole], negatives])

@@ -139,6 +139,18 @@ def test_no_number_of_rows_tells_a_hard_positive(grouped: tuple[LinkGraph, Listi
     assert len(np.unique(others)) == others.size
 
 
+@pytest.mark.parametrize("nodes", [1_500, 2_500])
+def test_few_groups_share_their_targets_evenly_too(nodes: int) -> None:
+    graph = spatial_graph(5_000)
+    allowed = np.arange(graph.num_nodes) < nodes
+    inside = graph.hidden[allowed[graph.hidden].all(axis=1)]
+    listing = list_sparse(graph, inside, np.random.default_rng(0), allowed)
+    item, source = listing.members["hard"]
+    rows = np.bincount(listing.pairs.ravel(), minlength=graph.num_nodes)
+    assert len(np.unique(rows[listing.pairs[item].sum(axis=1) - source])) == 1
+    assert np.ptp(rows[source]) <= 1
+
+
 def test_hard_targets_are_the_likeliest(grouped: tuple[LinkGraph, Listing]) -> None:
     graph, listing = grouped
     item, source = listing.members["hard"]
