@@ -10,11 +10,8 @@
 """
 
 import json
-import multiprocessing
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -26,15 +23,14 @@ import yaml
 from retia.benchmarks.config import RunConfig
 from retia.benchmarks.environment import cores, hardware, versions
 from retia.benchmarks.models import model
+from retia.benchmarks.pool import SeedPool, check_workers
 from retia.benchmarks.seed import (
     PREDICTIONS_FILE,
     RESULT_FILE,
     SeedJob,
     parquet_bytes,
-    run_seed,
-    start_worker,
 )
-from retia.shards.errors import InputError, IntegrityError, MissingExtraError, ServiceError
+from retia.shards.errors import InputError, IntegrityError, MissingExtraError
 from retia.shards.manifest import Task
 from retia.shards.version import Version
 from retia.shards.writer import write_atomically
@@ -63,19 +59,20 @@ def run(
     source: Version | None = None,
     device: str | None = None,
     tuned: dict[str, Any] | None = None,
+    pool: SeedPool | None = None,
 ) -> Path:
     """Run the seeds that are not done yet, then write the run's predictions and result.
 
     `source` is the version that the config of a transfer learns on. `device` is a torch device; by
-    default a GPU where there is one. `workers` processes (the number of cores by default) train
-    side by side, each with the config's threads; their number does not change the results.
+    default a GPU where there is one. `workers` processes (the number of cores by default), or those
+    of a `pool` that stays open, train side by side, each with the config's threads; their number
+    does not change the results.
     `on_seed` is called as each seed is done; `tuned` says how the hyper-parameters were chosen.
     Returns the run directory. Raises `InputError` where
     the directory holds another run.
     """
     start = time.perf_counter()
-    if workers is not None and workers < 1:
-        raise InputError(f"--workers is {workers}; at least 1 is needed")
+    check_workers(workers)
     folder = config.folder(out)
     _claim(folder, config)
     wanted = seeds_of(config, version.manifest.task(config.task), seeds)
@@ -86,8 +83,11 @@ def run(
     left = [job for job in jobs if job.seed not in done]
     for seed in done:
         on_seed(seed)
-    for seed in _run_all(left, config, min(workers or cores(), max(len(left), 1))):
-        on_seed(seed)
+    _need_torch(config)
+    if left:
+        with pool or SeedPool(min(workers or cores(), len(left))) as ready:
+            for seed in ready.run(left):
+                on_seed(seed)
     _write_predictions(jobs)
     result = _result(version, config, jobs, time.perf_counter() - start, len(done))
     result["submission"]["tuned"] = tuned
@@ -125,35 +125,6 @@ def _claim(folder: Path, config: RunConfig) -> None:
         write_atomically(path, content)
     elif path.read_bytes() != content:
         raise InputError(f"{path} is of another run than its folder's name says; move it away")
-
-
-def _run_all(jobs: list[SeedJob], config: RunConfig, workers: int) -> Iterator[int]:
-    _need_torch(config)
-    if not config.training or workers == 1:
-        for job in jobs:
-            yield run_seed(job)
-    else:
-        yield from _run_parallel(jobs, workers)
-
-
-def _run_parallel(jobs: list[SeedJob], workers: int) -> Iterator[int]:
-    others = set(multiprocessing.active_children())
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, context, initializer=start_worker) as pool:
-        futures = [pool.submit(run_seed, job) for job in jobs]
-        try:
-            for future in as_completed(futures):
-                yield future.result()
-        except BaseException as error:
-            pool.shutdown(wait=False, cancel_futures=True)
-            for process in set(multiprocessing.active_children()) - others:
-                process.terminate()
-            if isinstance(error, BrokenProcessPool):
-                raise ServiceError(
-                    "a training process was killed, most likely for want of memory; finished "
-                    "seeds are kept: run again, with fewer --workers or a smaller --hidden"
-                ) from error
-            raise
 
 
 def _need_torch(config: RunConfig) -> None:

@@ -1,12 +1,12 @@
 """Verbs that bring in other libraries' datasets: `import`."""
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
 from retia.cli.build_options import AsJson, Out, VersionNumber, run_build
-from retia.shards.store import default_store
 
 
 def register(app: typer.Typer) -> None:
@@ -62,8 +62,4 @@ def import_ogb(
         license=license_,
         seed=seed,
     )
-    run_build(
-        lambda step: build.import_ogb(folder, options, out or default_store(), step),
-        build.STEPS,
-        as_json,
-    )
+    run_build(partial(build.import_ogb, folder, options), build.STEPS, out, as_json)
