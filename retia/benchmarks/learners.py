@@ -176,12 +176,18 @@ class NodeLearner:
         return self.inputs.view
 
     def epoch(self, update: Update) -> float:
-        """Cross-entropy with balanced classes, or binary cross-entropy of each class; once."""
+        """Cross-entropy with balanced classes, or binary cross-entropy of each class; once.
+
+        The encoder's `graph_loss` is added, where it has one.
+        """
         logits = self._logits(self.view)[self.inputs.train]
         if self._several:
             loss = functional.binary_cross_entropy_with_logits(logits, self.inputs.labels)
         else:
             loss = functional.cross_entropy(logits, self.inputs.labels, weight=self._weight)
+        graph_loss = getattr(self._parts["encoder"], "graph_loss", None)
+        if graph_loss is not None:
+            loss = loss + graph_loss(self.inputs.train, self._correct(logits.detach()))
         update(loss)
         return float(loss.detach())
 
@@ -196,6 +202,12 @@ class NodeLearner:
     def _logits(self, view: View) -> Tensor:
         with _precision(self.training, view):
             return self._parts["head"](self._parts["encoder"](view)).float()
+
+    def _correct(self, logits: Tensor) -> Tensor:
+        """(T,) float32: whether each training node is classified right, or the share of classes."""
+        if self._several:
+            return ((logits > 0) == (self.inputs.labels > 0)).float().mean(dim=1)
+        return (logits.argmax(dim=1) == self.inputs.labels).float()
 
     def _values(self, logits: Tensor) -> NDArray[np.generic]:
         values = logits.sigmoid() if self._several else logits.argmax(dim=1).to(torch.int16)

@@ -10,9 +10,11 @@ from retia.benchmarks.models import (
     distance,
     gcn,
     graphsage,
+    hiponet,
     majority,
     mean,
     mlp,
+    snowflake,
 )
 from retia.benchmarks.models.model import EncoderSize, Model
 from retia.shards.errors import NotFoundError
@@ -30,6 +32,8 @@ _MODULES = (
     mlp,
     gcn,
     graphsage,
+    snowflake,
+    hiponet,
 )
 
 MODELS: dict[str, Model] = {module.MODEL.name: module.MODEL for module in _MODULES}

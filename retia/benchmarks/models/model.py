@@ -48,7 +48,9 @@ class Model:
     """A model of the registry: it has an `encoder` and is trained, or it has `predict`.
 
     An encoder is a torch module: `encoder(view)` gives (n, hidden) embeddings. Where it has a
-    method `fit(view, generator)`, that is called once before training. A link model may bring a
+    method `fit(view, generator)`, that is called once before training. Where it has a method
+    `graph_loss(nodes, correct)`, a node task adds to its loss what that gives for the training
+    nodes (T,) and how right each was, (T,) float32 from 0 to 1. A link model may bring a
     `decoder` of its own, made from the size, the options and whether the relation is directed, and
     called as those of `retia.benchmarks.decoders`. `predict(version, task, split, part)` gives the
     values of a part's items, in their order.
