@@ -1,6 +1,7 @@
 """Problems with a known answer, and what a model makes of them."""
 
 import copy
+from functools import cache
 from typing import Any
 
 import networkx as nx
@@ -87,21 +88,22 @@ def noisy_sites(seed: int, n: int = 600, sites: int = 40) -> Problem:
     return node_problem(np.column_stack([place, reading]), label[site], edges, parts)
 
 
-def dense_and_loose(seed: int, n: int = 800, clouds: int = 80) -> Problem:
+def dense_and_loose(seed: int, n: int = 600, clouds: int = 40) -> Problem:
     """Clouds of points in space, tight or loose; edges are random. No part shares a cloud."""
     rng = np.random.default_rng(seed)
     loose, cloud = rng.permutation(clouds) % 2, rng.integers(clouds, size=n)
-    spread = np.where(loose, 0.75, 0.3)[cloud, None]
+    spread = np.where(loose, 0.9, 0.3)[cloud, None]
     x = rng.normal(size=(clouds, 3))[cloud] * 6 + rng.normal(size=(n, 3)) * spread
     part = np.digitize(cloud, [0.4 * clouds, 0.6 * clouds])
     edges = rng.integers(n, size=(2, 2 * n))
     return node_problem(x, loose[cloud], edges, [np.flatnonzero(part == i) for i in range(3)])
 
 
+@cache
 def tree_error(metric: str, seed: int, n: int = 32, dimensions: int = 16) -> float:
     """The mean squared error of the distances of a random tree, from free coordinates.
 
-    2,000 steps of Adam on the coordinates and what the metric has to learn.
+    1,000 steps of Adam on the coordinates and what the metric has to learn.
     """
     tree = nx.random_labeled_tree(n, seed=seed)
     u, v = torch.triu_indices(n, n, 1)
@@ -110,9 +112,9 @@ def tree_error(metric: str, seed: int, n: int = 32, dimensions: int = 16) -> flo
     z = torch.nn.Parameter(torch.randn(n, dimensions) / 2)
     length = Snowflake() if metric == "snowflake" else torch.nn.Identity()
     optimiser = torch.optim.Adam([z, *length.parameters()], lr=0.05)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, 2000)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, 1000)
     with torch_settings(1):
-        for _ in range(2000):
+        for _ in range(1000):
             optimiser.zero_grad()
             error = (length((z[u] - z[v]).norm(dim=1)) - wanted).square().mean()
             error.backward()

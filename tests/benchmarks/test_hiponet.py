@@ -141,3 +141,10 @@ def test_points_that_agree_and_points_far_off_are_fine() -> None:
     x[-1] = 1e6
     found = encoder(2)(view_of(x))
     assert found.isfinite().all()
+
+
+def test_evaluation_normalises_as_training_does() -> None:
+    """Features of points this near are tiny; nothing of the start may weigh on their scale."""
+    model, x = encoder(3), torch.randn(40, 3) / 100
+    trained = model(view_of(x))
+    torch.testing.assert_close(model.eval()(view_of(x)), trained)

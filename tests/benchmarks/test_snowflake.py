@@ -66,7 +66,7 @@ def test_snowflake_rises_from_zero(seed: int, p: float, values: list[float]) -> 
     metric = snowflake(seed, p)
     found = metric(torch.tensor([0.0, *sorted(values)], dtype=torch.float64))
     assert found[0] == 0
-    assert (found.diff() >= 0).all()
+    assert (found.diff() >= -1e-12 * found[1:]).all()
 
 
 @given(seeds, st.floats(-2, 2) | st.just(0.0), st.integers(1, 4))

@@ -48,7 +48,8 @@ class HiPoNetEncoder(nn.Module):
         self.register_buffer("anchor", self.alpha.detach().clone())
         self.register_buffer("salt", torch.randint(2**62, ()))
         width = views * inputs * (SCALES if order == 1 else 3 * _blocks())
-        self.norm = nn.BatchNorm1d(width)
+        # Running statistics lag far behind features this small, and an epoch is one batch anyway.
+        self.norm = nn.BatchNorm1d(width, track_running_stats=False)
         self.perceptron = MLP([width] + [hidden] * layers, dropout=dropout, norm=None)
         self._near: tuple[Tensor, Tensor, list[tuple[Complex, Tensor]]] | None = None
 
@@ -88,13 +89,13 @@ class HiPoNetEncoder(nn.Module):
 
     @torch.no_grad()
     def _complexes(self, x: Tensor) -> list[tuple[Complex, Tensor]]:
-        """The complex of each view and its mean squared length; found once for an x and anchor."""
+        """The complex of each view and its median squared length, found once for x and anchor."""
         if self._near is None or self._near[0] is not x or self._near[1] is not self.anchor:
             near = []
             for anchor in self.anchor:
                 parts = make_complex(nearest(x * anchor, self.k), self.triangles, int(self.salt))
                 span = (x[parts.edges[:, 0]] - x[parts.edges[:, 1]]) * anchor
-                near.append((parts, span.square().sum(dim=1).mean().clamp(min=1e-12)))
+                near.append((parts, span.square().sum(dim=1).median().clamp(min=1e-12)))
             self._near = x, self.anchor, near
         return self._near[2]
 
