@@ -39,7 +39,8 @@ def dense_features(x: np.ndarray, alpha: np.ndarray, anchor: np.ndarray, k: int)
     """What a view gives each node, with a matrix for every P, and simplices compared in pairs."""
     edges, triangles = cliques(nearest(torch.from_numpy(x * anchor), k))
     square = lambda y, a, b: ((y[a] - y[b]) ** 2).sum()  # noqa: E731
-    bandwidth = np.mean([square(x * anchor, a, b) for a, b in edges])
+    lengths = sorted(square(x * anchor, a, b) for a, b in edges)
+    bandwidth = lengths[(len(lengths) - 1) // 2]
     x = x * alpha
     blocks = []
     for simplices in ([(i,) for i in range(len(x))], edges, triangles):
