@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from retia.benchmarks.batching import LinkStep, NodeStep, make_batches
 from retia.benchmarks.config import Training
 from retia.benchmarks.inputs import EdgeInputs, LinkInputs, NodeInputs
-from retia.benchmarks.negatives import draw_negatives
 from retia.benchmarks.view import View
 from retia.shards.manifest import Part
 
@@ -45,8 +45,8 @@ class Learner(Protocol):
 class LinkLearner:
     """An encoder and a pair decoder, trained to tell visible edges from other pairs.
 
-    Each step takes a share of the training edges as positives and removes them from the message
-    graph first: no edge is seen while it is asked for.
+    Each step asks for a share of the training edges, which its view does not have: no edge is seen
+    while it is asked for.
     """
 
     def __init__(
@@ -58,7 +58,8 @@ class LinkLearner:
         rng: torch.Generator,
     ) -> None:
         self._parts = _on_device(inputs.view, encoder=encoder, decoder=decoder)
-        self.inputs, self.training, self.rng = inputs, training, rng
+        self.inputs, self.training = inputs, training
+        self._batches = make_batches(inputs.view, training, rng)
 
     @property
     def module(self) -> nn.Module:
@@ -72,42 +73,43 @@ class LinkLearner:
 
     def epoch(self, update: Update) -> float:
         """Binary cross-entropy; positives and negatives weigh the same."""
-        order = torch.randperm(len(self.inputs.positives), generator=self.rng)
         losses: list[float] = []
-        for batch in order.to(self.view.x.device).chunk(self.training.batches):
-            view = self.view.without(self.inputs.places[batch])
-            with _precision(self.training, view):
-                z = self._parts["encoder"](view)
-            losses += self._decode(z, view, self.inputs.positives[batch], update)
+        for step in self._batches.links(self.inputs):
+            with _precision(self.training, step.view):
+                z = self._parts["encoder"](step.view)
+            losses += self._decode(z, step, update)
         return float(np.mean(losses))
 
     def predict(self, part: Part) -> NDArray[np.generic]:
         """Logits (I,) float32 on the whole visible graph."""
         return _scores(self._parts, self.training, self.view, self.inputs.items[part])
 
-    def _decode(self, z: Tensor, view: View, positives: Tensor, update: Update) -> Iterator[float]:
-        """The decoder's updates on shares of the positives, then the encoder's one update."""
-        steps = self.training.decoder_steps
-        if steps == 1:
-            loss = self._loss(z, view, positives)
+    def _decode(self, z: Tensor, step: LinkStep, update: Update) -> Iterator[float]:
+        """The decoder's updates on shares of the pairs, then the encoder's one update."""
+        count = self.training.decoder_steps
+        if count == 1:
+            loss = self._loss(z, step)
             update(loss)
             yield float(loss.detach())
             return
         leaf = z.detach().requires_grad_()
-        shares = positives.chunk(steps)
+        shares = _shares(step, count)
         for share in shares:
-            loss = self._loss(leaf, view, share)
+            loss = self._loss(leaf, share)
             update(loss)
             yield float(loss.detach())
         assert leaf.grad is not None
         update((z * (leaf.grad / len(shares)).detach()).sum())
 
-    def _loss(self, z: Tensor, view: View, positives: Tensor) -> Tensor:
-        negatives = draw_negatives(self.inputs, positives, self.rng)
-        with _precision(self.training, view):
-            logits = self._parts["decoder"](z, torch.cat([positives, negatives]), view).float()
-        found, other = logits[: len(positives)], logits[len(positives) :]
-        return functional.softplus(-found).mean() + functional.softplus(other).mean()
+    def _loss(self, z: Tensor, step: LinkStep) -> Tensor:
+        with _precision(self.training, step.view):
+            pairs = torch.cat([step.positives, step.negatives])
+            logits = self._parts["decoder"](z, pairs, step.view).float()
+        found, other = logits[: len(step.positives)], logits[len(step.positives) :]
+        loss = functional.softplus(-found)
+        if step.weight is not None:
+            loss = loss * (step.weight / step.weight.mean())
+        return loss.mean() + functional.softplus(other).mean()
 
 
 class EdgeLearner:
@@ -145,22 +147,33 @@ class EdgeLearner:
 
 
 class NodeLearner:
-    """An encoder and a linear head, trained on the labelled nodes in full batch.
+    """An encoder and a linear head, trained on the labelled nodes.
 
-    Classes weigh the same in the loss, by their numbers among the training labels alone. Where a
-    node may have several, each class is a question of its own, and all nodes weigh the same.
+    With balanced `class_weights` classes weigh the same in the loss, by their numbers among the
+    training labels alone. Where a node may have several, each class is a question of its own, and
+    all nodes weigh the same.
+    `refine` is applied to the probabilities of all nodes when they are asked for.
     """
 
-    def __init__(self, encoder: nn.Module, inputs: NodeInputs, training: Training) -> None:
+    def __init__(
+        self,
+        encoder: nn.Module,
+        inputs: NodeInputs,
+        training: Training,
+        rng: torch.Generator,
+        refine: Callable[[Tensor, View, Tensor, Tensor], Tensor] | None = None,
+    ) -> None:
         head = nn.Sequential(
             nn.ReLU(),
             nn.Dropout(training.dropout),
             nn.Linear(training.hidden, inputs.num_classes),
         )
         self._parts = _on_device(inputs.view, encoder=encoder, head=head)
-        self.inputs, self.training = inputs, training
+        self.inputs, self.training, self._refine = inputs, training, refine
+        self._batches = make_batches(inputs.view, training, rng)
         self._several = inputs.labels.ndim == 2
-        if not self._several:
+        self._weight = torch.ones(inputs.num_classes, device=inputs.view.x.device)
+        if not self._several and training.class_weights == "balanced":
             count = torch.bincount(inputs.labels, minlength=inputs.num_classes)
             present = (count > 0).sum()
             self._weight = len(inputs.labels) / (present * count.clamp(min=1)).float()
@@ -176,42 +189,67 @@ class NodeLearner:
         return self.inputs.view
 
     def epoch(self, update: Update) -> float:
-        """Cross-entropy with balanced classes, or binary cross-entropy of each class; once.
+        """Cross-entropy of the class, or binary cross-entropy of each class.
 
         The encoder's `graph_loss` is added, where it has one.
         """
-        logits = self._logits(self.view)[self.inputs.train]
-        if self._several:
-            loss = functional.binary_cross_entropy_with_logits(logits, self.inputs.labels)
-        else:
-            loss = functional.cross_entropy(logits, self.inputs.labels, weight=self._weight)
+        losses: list[float] = []
         graph_loss = getattr(self._parts["encoder"], "graph_loss", None)
-        if graph_loss is not None:
-            loss = loss + graph_loss(self.inputs.train, self._correct(logits.detach()))
-        update(loss)
-        return float(loss.detach())
+        for step in self._batches.nodes(self.inputs):
+            logits = self._logits(step.view)[step.nodes]
+            loss = self._loss(logits, step)
+            if graph_loss is not None:
+                loss = loss + graph_loss(step.nodes, self._correct(logits.detach(), step))
+            update(loss)
+            losses.append(float(loss.detach()))
+        return float(np.mean(losses))
 
     def predict(self, part: Part) -> NDArray[np.generic]:
         """The likeliest class (I,) int16, or the probability of each (I, C) float32."""
-        return self._values(self._logits(self.view)[self.inputs.items[part]])
+        logits = self._logits(self.view)
+        if self._refine is not None:
+            inputs = self.inputs
+            logits = self._refine(logits.softmax(dim=1), self.view, inputs.train, inputs.labels)
+        return self._values(logits[self.inputs.items[part]])
 
     def predict_other(self, other: NodeInputs, part: Part) -> NDArray[np.generic]:
-        """As `predict`, of the items of another graph with the same inputs."""
+        """As `predict`, of the items of another graph with the same inputs; nothing is refined."""
         return self._values(self._logits(other.view)[other.items[part]])
+
+    def _loss(self, logits: Tensor, step: NodeStep) -> Tensor:
+        labels = self.inputs.labels[step.which]
+        if self._several:
+            entropy = functional.binary_cross_entropy_with_logits
+            loss = entropy(logits, labels, reduction="none").mean(dim=1)
+            weight = torch.ones_like(loss)
+        else:
+            loss = functional.cross_entropy(logits, labels, reduction="none")
+            weight = self._weight[labels]
+        if step.weight is not None:
+            weight = weight * step.weight
+        return (loss * weight).sum() / weight.sum()
+
+    def _correct(self, logits: Tensor, step: NodeStep) -> Tensor:
+        """(T,) float32: whether each node is classified right, or the share of its classes."""
+        labels = self.inputs.labels[step.which]
+        if self._several:
+            return ((logits > 0) == (labels > 0)).float().mean(dim=1)
+        return (logits.argmax(dim=1) == labels).float()
 
     def _logits(self, view: View) -> Tensor:
         with _precision(self.training, view):
             return self._parts["head"](self._parts["encoder"](view)).float()
 
-    def _correct(self, logits: Tensor) -> Tensor:
-        """(T,) float32: whether each training node is classified right, or the share of classes."""
-        if self._several:
-            return ((logits > 0) == (self.inputs.labels > 0)).float().mean(dim=1)
-        return (logits.argmax(dim=1) == self.inputs.labels).float()
-
     def _values(self, logits: Tensor) -> NDArray[np.generic]:
         values = logits.sigmoid() if self._several else logits.argmax(dim=1).to(torch.int16)
         return values.cpu().numpy()
+
+
+def _shares(step: LinkStep, count: int) -> list[LinkStep]:
+    """The pairs of a step, in up to that many steps on the same view."""
+    columns = [step.positives.chunk(count), step.negatives.chunk(count)]
+    weights = [None] * count if step.weight is None else step.weight.chunk(count)
+    return [LinkStep(step.view, *share) for share in zip(*columns, weights, strict=False)]
 
 
 def _on_device(view: View, **parts: nn.Module) -> nn.ModuleDict:

@@ -6,33 +6,53 @@ from torch import Tensor
 from retia.benchmarks.inputs import LinkInputs
 
 
-def draw_negatives(inputs: LinkInputs, positives: Tensor, generator: torch.Generator) -> Tensor:
-    """Up to two negatives a positive, (N, 2).
+def draw_negatives(
+    inputs: LinkInputs,
+    positives: Tensor,
+    generator: torch.Generator,
+    among: Tensor | None = None,
+) -> Tensor:
+    """Up to two negatives a positive, (N, 2), in no order.
 
-    One is a pair drawn uniformly. The other keeps one end of the positive, chosen by a coin, and
-    replaces the other: by one of the kept node's nearest in space where there are positions, so
-    that something is learnt beyond distance, else by any node. Visible edges and self-loops are
-    left out.
+    One is a pair drawn uniformly from `among` (m,), all nodes by default. The other keeps one end
+    of the positive, chosen by a coin, and replaces the other: by one of the kept node's nearest in
+    space where there are positions, so that something is learnt beyond distance, else by any node
+    of `among`. Visible edges and self-loops are left out.
     """
-    anywhere = _integers(inputs.view.num_nodes, positives.shape, positives.device, generator)
-    pairs = torch.cat([anywhere, _corrupt(inputs, positives, generator)])
-    return pairs[(pairs[:, 0] != pairs[:, 1]) & ~_visible(inputs, pairs)]
+    anywhere = _nodes(inputs, positives.shape, among, generator)
+    pairs = torch.cat([anywhere, _corrupt(inputs, positives, among, generator)])
+    pairs = pairs[(pairs[:, 0] != pairs[:, 1]) & ~_visible(inputs, pairs)]
+    order = torch.randperm(len(pairs), generator=generator)
+    return pairs[order.to(pairs.device)]
 
 
-def _corrupt(inputs: LinkInputs, positives: Tensor, generator: torch.Generator) -> Tensor:
+def _corrupt(
+    inputs: LinkInputs, positives: Tensor, among: Tensor | None, generator: torch.Generator
+) -> Tensor:
     count, device = len(positives), positives.device
     rows = torch.arange(count, device=device)
     side = _integers(2, (count,), device, generator)
     kept = positives[rows, side]
     if inputs.nearest is None:
-        other = _integers(inputs.view.num_nodes, (count,), device, generator)
+        other = _nodes(inputs, (count,), among, generator)
     else:
-        other = inputs.nearest[
-            kept, _integers(inputs.nearest.shape[1], (count,), device, generator)
-        ]
+        place = _integers(inputs.nearest.shape[1], (count,), device, generator)
+        other = inputs.nearest[kept, place].long()
     pairs = positives.clone()
     pairs[rows, 1 - side] = other
     return pairs
+
+
+def _nodes(
+    inputs: LinkInputs,
+    shape: tuple[int, ...],
+    among: Tensor | None,
+    generator: torch.Generator,
+) -> Tensor:
+    device = inputs.positives.device
+    if among is None:
+        return _integers(inputs.view.num_nodes, shape, device, generator)
+    return among.to(device)[_integers(len(among), shape, device, generator)]
 
 
 def _visible(inputs: LinkInputs, pairs: Tensor) -> Tensor:

@@ -6,8 +6,10 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
+import numba
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -16,14 +18,15 @@ from retia.benchmarks.checkpoint import Checkpoint, Progress
 from retia.benchmarks.config import PAIR_TASKS, RunConfig, Training
 from retia.benchmarks.curve import Curve
 from retia.benchmarks.decoders import pair_decoder
+from retia.benchmarks.environment import cores
 from retia.benchmarks.inputs import edge_inputs, link_inputs, node_inputs, shared_inputs
 from retia.benchmarks.learners import EdgeLearner, Learner, LinkLearner, NodeLearner
 from retia.benchmarks.models import EncoderSize, model
 from retia.benchmarks.view import View
 from retia.protocol.evaluation import Truth, evaluate, load_truth
-from retia.protocol.metrics import REGISTRY
 from retia.protocol.predictions import PARTS
 from retia.protocol.randomness import Randomness
+from retia.protocol.rank_groups import higher_is_better
 from retia.shards.errors import InputError
 from retia.shards.manifest import Part
 from retia.shards.version import Version
@@ -33,8 +36,8 @@ from retia.shards.version import Version
 class Trained:
     """What training leaves.
 
-    Predictions by part, trainable parameters, how long it went on, and the learner in its best
-    state.
+    Predictions by part, parameters of all stages, how long it went on, the learner in its best
+    state, and the graph that it predicted.
     """
 
     predictions: dict[Part, NDArray[np.generic]]
@@ -42,6 +45,7 @@ class Trained:
     epochs: int
     best_epoch: int
     learner: Learner
+    view: View
 
 
 def train(
@@ -68,15 +72,16 @@ def train(
     learner: Learner
     predict: Callable[[Part], NDArray[np.generic]]
     if config.source is not None and source is not None:
-        learner, truth, predict = _transfer(source, version, config, seed, device)
+        learner, truth, predict, view = _transfer(source, version, config, seed, device, draws)
     else:
         learner = _learner(version, config, split, device, draws)
         truth, predict = load_truth(version, config.task, split, "valid"), learner.predict
+        view = learner.view
     epochs, best = fit(learner, truth, config.training, curve, draws, checkpoint)
     with torch.inference_mode():
         predictions = {part: predict(part) for part in PARTS}
-    parameters = sum(p.numel() for p in learner.module.parameters() if p.requires_grad)
-    return Trained(predictions, parameters, epochs, best, learner)
+    parameters = sum(p.numel() for p in learner.module.parameters())
+    return Trained(predictions, parameters, epochs, best, learner, view)
 
 
 def fit(
@@ -96,7 +101,7 @@ def fit(
     if len(truth.items) == 0:
         raise InputError(f"task '{task.name}' has no validation item to choose an epoch by")
     truth = replace(truth, task=task.model_copy(update={"secondary": ()}))
-    key, sign = task.primary.key, 1 if _higher_is_better(task.primary.metric) else -1
+    key, sign = task.primary.key, 1 if higher_is_better(task.primary.metric) else -1
     saved = None if checkpoint is None else checkpoint.load()
     if saved is None:
         _fit_encoder(learner, draws)
@@ -130,7 +135,12 @@ def fit(
 
 @contextmanager
 def torch_settings(threads: int) -> Iterator[None]:
-    """Deterministic algorithms where torch has them, that many threads, and quiet about betas."""
+    """Deterministic algorithms where torch has them, that many threads, and quiet about betas.
+
+    numba and torch share OpenMP's number of threads, and numba sets it when it starts: so it is
+    started first.
+    """
+    numba.set_num_threads(min(threads, cores()))
     before = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.set_num_threads(threads)
@@ -158,13 +168,13 @@ def _learner(
     training, kind = config.training, version.manifest.task(config.task).type
     assert training is not None
     if kind not in PAIR_TASKS:
-        nodes = node_inputs(version, config.task, split, device, config.encoding)
-        return NodeLearner(_encoder(config, nodes.view), nodes, training)
+        nodes = node_inputs(version, config.task, split, device, config.encoding, training.inputs)
+        return NodeLearner(_encoder(config, nodes.view), nodes, training, draws, _refine(config))
     if kind == "edge-regression":
-        edges = edge_inputs(version, config.task, split, device, config.encoding)
+        edges = edge_inputs(version, config.task, split, device, config.encoding, training.inputs)
         decoder = _decoder(config, edges.view, edges.directed)
         return EdgeLearner(_encoder(config, edges.view), decoder, edges, training)
-    links = link_inputs(version, config.task, split, device, config.encoding)
+    links = link_inputs(version, config.task, split, device, config.encoding, training.inputs)
     encoder = _encoder(config, links.view)
     return LinkLearner(
         encoder, _decoder(config, links.view, links.directed), links, training, draws
@@ -172,20 +182,26 @@ def _learner(
 
 
 def _transfer(
-    source: Version, target: Version, config: RunConfig, seed: int, device: str
-) -> tuple[NodeLearner, Truth, Callable[[Part], NDArray[np.generic]]]:
-    """What learns on the source, its validation answers, and what predicts the target."""
+    source: Version,
+    target: Version,
+    config: RunConfig,
+    seed: int,
+    device: str,
+    draws: torch.Generator,
+) -> tuple[NodeLearner, Truth, Callable[[Part], NDArray[np.generic]], View]:
+    """What learns on the source, its validation answers, what predicts the target, its graph."""
     assert config.source is not None
     assert config.encoding is not None
     assert config.training is not None
     own = seed % source.manifest.task(config.source.task).num_splits
     split = seed % target.manifest.task(config.task).num_splits
     name = config.source.task
-    known = shared_inputs(source, name, own, device, config.encoding, source)
-    asked = shared_inputs(target, config.task, split, device, config.encoding, source)
-    learner = NodeLearner(_encoder(config, known.view), known, config.training)
+    like = config.encoding, source, config.training.inputs
+    known = shared_inputs(source, name, own, device, *like)
+    asked = shared_inputs(target, config.task, split, device, *like)
+    learner = NodeLearner(_encoder(config, known.view), known, config.training, draws)
     truth = load_truth(source, name, own, "valid")
-    return learner, truth, lambda part: learner.predict_other(asked, part)
+    return learner, truth, lambda part: learner.predict_other(asked, part), asked.view
 
 
 def _encoder(config: RunConfig, view: View) -> torch.nn.Module:
@@ -200,6 +216,13 @@ def _decoder(config: RunConfig, view: View, directed: bool) -> torch.nn.Module:
         return chosen.decoder(size, chosen.options.model_validate(config.options), directed)
     assert config.training is not None
     return pair_decoder(str(config.training.decoder), size.hidden, directed)
+
+
+def _refine(config: RunConfig) -> Callable[..., torch.Tensor] | None:
+    chosen = model(config.model)
+    if chosen.refine is None:
+        return None
+    return partial(chosen.refine, options=chosen.options.model_validate(config.options))
 
 
 def _size(config: RunConfig, view: View) -> EncoderSize:
@@ -273,7 +296,3 @@ def _restore(
     torch.set_rng_state(saved.rng)
     if saved.cuda_rng:
         torch.cuda.set_rng_state_all(saved.cuda_rng)
-
-
-def _higher_is_better(name: str) -> bool:
-    return next(m.higher_is_better for (known, _), m in REGISTRY.items() if known == name)

@@ -4,7 +4,20 @@ import sys
 
 import typer
 
-from retia.cli import build, check, data, describe, imports, motifs, query, remote, run, serve
+from retia.cli import (
+    build,
+    check,
+    compare,
+    data,
+    describe,
+    imports,
+    motifs,
+    query,
+    remote,
+    run,
+    serve,
+    sweep,
+)
 from retia.shards.errors import RetiaError
 
 INTERRUPTED = 130
@@ -21,7 +34,8 @@ def make_app() -> typer.Typer:
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
-    for group in (data, build, imports, check, motifs, query, describe, run, remote, serve):
+    datasets = (data, build, imports, check, motifs, query, describe)
+    for group in (*datasets, run, sweep, compare, remote, serve):
         group.register(app)
     return app
 

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 Describer = Literal["template", "endpoint"]
 Choice = Literal["rich", "limited", "free"]
 
+LOST = "--retry-interrupted asks again"
+
 
 def register(app: typer.Typer) -> None:
     """Add the verbs of this module."""
@@ -91,7 +93,8 @@ def describe(
         float | None, typer.Option(help="Price of a million tokens answered.")
     ] = None,
     max_cost: Annotated[
-        float | None, typer.Option(help="Stop this run before it costs more.")
+        float | None,
+        typer.Option(help="Stop before all answers, those of earlier runs too, cost more."),
     ] = None,
     batch_out: Annotated[
         Path | None,
@@ -104,6 +107,14 @@ def describe(
     again: Annotated[
         bool, typer.Option("--again", help="Ask again where a paid answer was of no use.")
     ] = False,
+    retry_interrupted: Annotated[
+        bool,
+        typer.Option(
+            "--retry-interrupted",
+            help="Ask again where an answer got lost, by a kill or on its way; what the endpoint "
+            "has charged for is then paid twice.",
+        ),
+    ] = False,
     cache: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="Where answers are kept.", show_default="user's cache"),
@@ -112,18 +123,20 @@ def describe(
     workers: Workers = 2,
     as_json: AsJson = False,
 ) -> None:
-    """Describe the nodes of a graph in words: a row a node, for `retia build text --nodes`.
+    """Describe the nodes of a graph in words: a row a node, for --texts of `retia build`.
 
-    A stopped run goes on with the same command: an answer that is there is not paid again.
+    A stopped run goes on with the same command, and nothing is paid twice: what was on its way when
+    a run was killed is marked, and asked again with --retry-interrupted alone.
     docs/tans.md has the columns and examples.
     """
     from retia.datasets.text.tans.describers.endpoint import Manner
     from retia.datasets.text.tans.describers.limits import Prices
     from retia.datasets.text.tans.describers.request import Endpoint
-    from retia.datasets.text.tans.job import write_by_template
+    from retia.datasets.text.tans.job import check_out, write_by_template
 
-    asks = model or classes_in_prompt or dry_run or batch_out or batch_in or max_cost is not None
-    _check(describer, out, asks=bool(asks), writes=not (dry_run or batch_out))
+    asks = (model, classes_in_prompt, dry_run, batch_out, batch_in, again, retry_interrupted)
+    asked = any(asks) or max_cost is not None
+    _check(describer, out, asks=asked, writes=not (dry_run or batch_out))
     if task is not None and not classes_in_prompt:
         raise InputError("--task names the classes for --classes-in-prompt: add that")
     if describer == "endpoint" and not model:
@@ -131,20 +144,28 @@ def describe(
     prices = Prices(price_in, price_out, max_cost)
     endpoint = Endpoint.from_environment(model, max_tokens) if model else None
     version = resolve(reference)
+    if out is not None:
+        check_out(version, out)
     words = {"relation": relation, "node": node, "edge": edge, "seed": seed}
     job = _job(version, setting, words, task if classes_in_prompt else False, workers)
     if endpoint is None:
         assert out is not None
         _show(write_by_template(job, out), as_json)
         return
-    with _asking(job, endpoint, cache, again=again) as asking:
+    with _asking(job, endpoint, cache, again, retry_interrupted) as asking:
         if dry_run:
             _show_estimate(asking, prices, as_json)
         elif batch_out is not None:
             _write_batch(asking, batch_out, as_json)
         else:
             assert out is not None
-            manner = Manner(concurrency, requests_a_minute, tokens_a_minute, timeout_s=timeout)
+            manner = Manner(
+                concurrency,
+                requests_a_minute,
+                tokens_a_minute,
+                timeout_s=timeout,
+                retry_interrupted=retry_interrupted,
+            )
             _answer(asking, prices, manner, batch_in)
             _finish(asking, out, as_json)
 
@@ -155,7 +176,8 @@ def _check(describer: Describer, out: Path | None, *, asks: bool, writes: bool) 
     if out is None and writes:
         raise InputError("say where the table goes: --out FILE.parquet")
     if out is not None and out.suffix != ".parquet":
-        raise InputError(f"{out}: the name ends in .parquet")
+        named = out.with_suffix(".parquet")
+        raise InputError(f"{out}: the table is Parquet, and its name says so: --out {named}")
 
 
 def _job(
@@ -183,13 +205,15 @@ def _job(
 
 @contextmanager
 def _asking(
-    job: "Job", endpoint: "Endpoint", cache: Path | None, *, again: bool
+    job: "Job", endpoint: "Endpoint", cache: Path | None, again: bool, retry_interrupted: bool
 ) -> "Iterator[Asking]":
     from retia.datasets.text.tans.describers.cache import AnswerCache
     from retia.datasets.text.tans.job import Asking
 
     with AnswerCache.open(cache or default_cache() / "descriptions") as opened:
-        yield Asking.prepare(job, endpoint, opened, again=again)
+        yield Asking.prepare(
+            job, endpoint, opened, again=again, retry_interrupted=retry_interrupted
+        )
 
 
 def _show_estimate(asking: "Asking", prices: "Prices", as_json: bool) -> None:
@@ -197,7 +221,7 @@ def _show_estimate(asking: "Asking", prices: "Prices", as_json: bool) -> None:
 
     found, nodes = estimate(asking.pending, prices), asking.job.subject.num_nodes
     if as_json:
-        print_json({"nodes": nodes} | asdict(found))
+        print_json({"nodes": nodes, "interrupted": asking.interrupted} | asdict(found))
         return
     answered = f"at most {found.most_tokens_answered:,} answered"
     cost = "unknown: give --price-in and --price-out"
@@ -207,6 +231,8 @@ def _show_estimate(asking: "Asking", prices: "Prices", as_json: bool) -> None:
     print_line(f"requests  {found.requests:,} without an answer, each different prompt once")
     print_line(f"tokens    about {found.tokens_sent:,} sent, {answered}")
     print_line(f"cost      {cost}")
+    if asking.interrupted:
+        print_line(f"lost      {asking.interrupted:,} may have been paid; {LOST}")
 
 
 def _write_batch(asking: "Asking", path: Path, as_json: bool) -> None:
@@ -239,7 +265,8 @@ def _answer(
             raise
     if asked is not None:
         cost = f", which cost {asked.spent:,.4g} at most" if prices.are_known else ""
-        console.print(f"{asked.answered:,} requests answered{cost}")
+        twice = f"; possibly paid twice: {asked.twice:,}" if asked.twice else ""
+        console.print(f"{asked.answered:,} requests answered{cost}{twice}")
 
 
 def _finish(asking: "Asking", out: Path, as_json: bool) -> None:
@@ -247,9 +274,11 @@ def _finish(asking: "Asking", out: Path, as_json: bool) -> None:
     _show(told, as_json)
     if missing := told.nodes - told.described:
         stopped = f" ({asking.stopped})" if asking.stopped else ""
+        lost = told.statuses.get("interrupted")
+        paid = f"; {lost:,} of them may have been paid, and {LOST}" if lost else ""
         raise CheckError(
             f"{missing:,} of {told.nodes:,} nodes have no description{stopped}; the column "
-            "`reason` says why, and the same command goes on"
+            f"`reason` says why, and the same command goes on{paid}"
         )
 
 

@@ -96,6 +96,10 @@ def run(
     server: Annotated[
         str | None, typer.Option(metavar="URL", help="Download the dataset from this server.")
     ] = None,
+    embeddings: Annotated[
+        bool,
+        typer.Option("--embeddings", help="Keep embeddings of up to 2,000 nodes, to compare."),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Train and score a model over seeds, into a run directory ready to submit.
@@ -152,6 +156,7 @@ def run(
             on_seed=lambda seed: bar.advance(seeds_bar),
             source=source,
             device=device,
+            embeddings=embeddings,
         )
     result = read_result(folder)
     if as_json:
@@ -217,16 +222,22 @@ def models(as_json: Json = False) -> None:
     if as_json:
         print_json(rows)
         return
-    table = [
-        (
-            model.name,
-            ", ".join(model.tasks),
-            ", ".join([*(["training"] if model.trained else []), *model.needs]),
-            f"{model.summary}. {model.paper}" if model.paper else model.summary,
-        )
-        for model in MODELS.values()
-    ]
-    print_table("Models", ("name", "tasks", "needs", "what it is"), table)
+    for trained in (False, True):
+        print_line("Trained, over seeds:" if trained else "Computed, once a split:")
+        for row in rows:
+            if row["trained"] is trained:
+                _print_model(row)
+
+
+def _print_model(row: dict[str, Any]) -> None:
+    needs = f"; needs {' and '.join(row['needs'])}" if row["needs"] else ""
+    print_line(f"\n  {row['name']}    {', '.join(row['tasks'])}{needs}")
+    print_line(f"    {row['summary']}")
+    if row["paper"]:
+        print_line(f"    {row['paper']}")
+    if row["options"]:
+        given = " ".join(f"{name}={value}" for name, value in row["options"].items())
+        print_line(f"    --set {given}")
 
 
 def metrics(as_json: Json = False) -> None:

@@ -4,33 +4,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-from scipy.stats import t
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session, selectinload
 
 from retia.leaderboard.tables import Publication, Score, Submission
-from retia.protocol.metrics import REGISTRY
+from retia.protocol.rank_groups import Summary, higher_is_better, summarise
 from retia.shards.manifest import Task
 
 RANKED_SEEDS = 10
-CONFIDENCE = 0.95
 
-Scores = dict[str, dict[str, "Summary"]]
-
-
-@dataclass(frozen=True)
-class Summary:
-    """A measure over seeds: mean, unbiased standard deviation, 95 % t-interval of the mean.
-
-    One seed has no spread: std, low and high are none.
-    """
-
-    mean: float
-    std: float | None
-    low: float | None
-    high: float | None
-    seeds: tuple[float, ...]
+Scores = dict[str, dict[str, Summary]]
 
 
 @dataclass(frozen=True)
@@ -41,16 +24,6 @@ class Row:
     submission: Submission
     scores: Scores
     submissions: int
-
-
-def summarise(values: Sequence[float]) -> Summary:
-    """The summary of one value a seed."""
-    mean = float(np.mean(values))
-    if len(values) < 2:
-        return Summary(mean, None, None, None, tuple(values))
-    std = float(np.std(values, ddof=1))
-    half = float(t.ppf((1 + CONFIDENCE) / 2, len(values) - 1)) * std / len(values) ** 0.5
-    return Summary(mean, std, mean - half, mean + half, tuple(values))
 
 
 def summaries(scores: Sequence[Score]) -> Scores:
@@ -68,11 +41,6 @@ def is_ranked(seeds: Sequence[int], deterministic: bool, num_splits: int) -> boo
     """Ten seeds or more, counted from 0; a deterministic method needs each split once."""
     enough = num_splits if deterministic else RANKED_SEEDS
     return len(seeds) >= enough and list(seeds) == list(range(len(seeds)))
-
-
-def higher_is_better(metric: str) -> bool:
-    """The direction of a metric of the registry."""
-    return next(m.higher_is_better for (name, _), m in REGISTRY.items() if name == metric)
 
 
 def leaderboard(session: Session, publication: Publication, task: Task) -> list[Row]:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from retia.protocol.evaluation import evaluate, load_truth
-from retia.protocol.predictions import PARTS, Predictions, read_predictions, value_columns
+from retia.protocol.predictions import PARTS, Items, Predictions, read_predictions, value_columns
 from retia.shards.errors import InputError
 from retia.shards.manifest import Part, Task
 from retia.shards.version import Version
@@ -35,19 +35,6 @@ class SeedScore:
     part: Part
     measure: str
     value: float
-
-
-class Items(dict[tuple[int, Part], NDArray[np.int64]]):
-    """The items of a task by split and part, ascending, read when they are first asked for."""
-
-    def __init__(self, version: Version, task: str) -> None:
-        self._version, self._task = version, task
-
-    def __missing__(self, key: tuple[int, Part]) -> NDArray[np.int64]:
-        split, part = key
-        column = self._version.task_table(self._task, split, part)["item"]
-        self[key] = np.sort(column.to_numpy().astype(np.int64))
-        return self[key]
 
 
 def open_predictions(path: Path, task: Task) -> pa.Table:

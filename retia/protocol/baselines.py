@@ -158,6 +158,8 @@ def features_only(
         raise InputError(f"{version.manifest.reference} has no features")
     features = StandardScaler().fit_transform(features)
     node, labels = _training(version, task, split)
+    if labels.ndim == 1 and len(np.unique(labels)) == 1:
+        return np.full(len(features), labels[0])
     if labels.ndim == 1 and encoding is None:
         model = LogisticRegression(max_iter=500, class_weight="balanced")
         return np.asarray(model.fit(features[node], labels).predict(features), dtype=np.int64)

@@ -20,11 +20,12 @@ DECORATION = " \t\r*_`'\"."
 
 
 def holds_predictions(version: Version, task: Task) -> bool:
-    """Whether the texts hold predictions of this task's classes."""
+    """Whether the texts hold predictions of this task's classes, or of some of them."""
     record = version.manifest.provenance.parameters.get(GENERATED_TEXT)
     if task.type != "node" or not isinstance(record, dict) or not record.get("llm_prediction"):
         return False
-    return record.get("classes") == list(task.classes)
+    named = record.get("classes")
+    return isinstance(named, list) and any(name in named for name in task.classes)
 
 
 def llm_only(version: Version, task: str, split: int) -> Ints:

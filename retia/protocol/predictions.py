@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from retia.shards.errors import InputError
 from retia.shards.manifest import Part, Task
+from retia.shards.version import Version
 
 PARTS: tuple[Part, Part] = ("valid", "test")
 
@@ -37,6 +38,19 @@ def value_columns(task: Task, names: list[str]) -> list[str]:
     if task.type == "node" and "pred" in names:
         return ["pred"]
     return [f"class_{i}" for i in range(len(task.classes))]
+
+
+class Items(dict[tuple[int, Part], NDArray[np.int64]]):
+    """The items of a task by split and part, ascending, read when they are first asked for."""
+
+    def __init__(self, version: Version, task: str) -> None:
+        self._version, self._task = version, task
+
+    def __missing__(self, key: tuple[int, Part]) -> NDArray[np.int64]:
+        split, part = key
+        column = self._version.task_table(self._task, split, part)["item"]
+        self[key] = np.sort(column.to_numpy().astype(np.int64))
+        return self[key]
 
 
 def read_predictions(

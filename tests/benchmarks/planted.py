@@ -49,7 +49,7 @@ def accuracy(problem: Problem, name: str, seed: int, epochs: int = 100, **option
     torch.manual_seed(seed)
     with torch_settings(1):
         encoder = chosen.encoder(size, read_settings(chosen.options, options, name))
-        learner = NodeLearner(encoder, inputs, training)
+        learner = NodeLearner(encoder, inputs, training, torch.Generator())
         optimiser = torch.optim.Adam(learner.module.parameters(), lr=training.lr)
 
         def update(loss: torch.Tensor) -> None:

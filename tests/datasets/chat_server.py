@@ -14,7 +14,10 @@ TEXT = "This node is like the others.\nClass: green"
 
 @dataclass
 class Books:
-    """How to behave, and what was asked: by request attempts and whole answers, and times."""
+    """How to behave, and what was asked: attempts and bills of each request, and times.
+
+    A request is billed where the model has worked, whether or not its answer arrives.
+    """
 
     key: str | None = None
     delay_s: float = 0.0
@@ -23,6 +26,7 @@ class Books:
     attempts: Counter[str] = field(default_factory=Counter)
     paid: Counter[str] = field(default_factory=Counter)
     times: list[float] = field(default_factory=list)
+    idempotency: list[str] = field(default_factory=list)
     at_once: int = 0
     most_at_once: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -46,11 +50,12 @@ def chat_server(books: Books) -> Iterator[str]:
             if not self.may():
                 self.reply(401, {"error": {"message": f"bad key {self.headers['Authorization']}"}})
                 return
-            key = self.headers["Idempotency-Key"]
+            key = self.headers["Idempotency-Key"].partition("-")[0]
             with books.lock:
                 books.attempts[key] += 1
                 attempt = books.attempts[key]
                 books.times.append(time.monotonic())
+                books.idempotency.append(self.headers["Idempotency-Key"])
                 books.at_once += 1
                 books.most_at_once = max(books.most_at_once, books.at_once)
             try:
@@ -65,12 +70,17 @@ def chat_server(books: Books) -> Iterator[str]:
 
         def act(self, behaviour: str, key: str) -> None:
             if behaviour == "close":
+                self.bill(key)
                 self.close_connection = True
             elif behaviour == "cut":
-                self.reply(200, b'{"choices": [{"message": {"content": "This no')
+                self.pay(key, b'{"choices": [{"message": {"content": "This no')
             elif behaviour == "slow":
-                time.sleep(1.5)
+                self.bill(key)
+                time.sleep(3)
                 self.reply(200, completion(books.text))
+            elif behaviour == "504":
+                self.bill(key)
+                self.reply(504, b"the gateway does not wait")
             elif behaviour == "empty":
                 self.pay(key, completion("  "))
             elif behaviour == "length":
@@ -87,10 +97,13 @@ def chat_server(books: Books) -> Iterator[str]:
             else:
                 self.pay(key, completion(books.text))
 
-        def pay(self, key: str, body: dict) -> None:
+        def pay(self, key: str, body: dict | bytes) -> None:
+            self.bill(key)
+            self.reply(200, body)
+
+        def bill(self, key: str) -> None:
             with books.lock:
                 books.paid[key] += 1
-            self.reply(200, body)
 
         def reply(
             self, status: int, body: dict | bytes, headers: dict[str, str] | None = None

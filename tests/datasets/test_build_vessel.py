@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 
 from retia.datasets.assemble import Built
-from retia.datasets.morton import morton_order
 from retia.datasets.vessel.build import build_vessel
 from retia.datasets.vessel.cleaning import clean
 from retia.datasets.vessel.inputs import CsvFiles, Generator
@@ -24,6 +23,7 @@ from retia.datasets.vessel.siblings import (
 )
 from retia.protocol.audit import audit
 from retia.protocol.link_task import hide_edges
+from retia.protocol.morton import morton_order
 from retia.protocol.randomness import Randomness
 from retia.shards.errors import InputError
 from retia.shards.version import Version

@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -29,7 +30,8 @@ from tests.toys import CLASSES, toy_node
 Retia = Callable[..., int]
 Output = pytest.CaptureFixture[str]
 KEY = "sk-a-secret-of-some-length"
-QUICK = Manner(first_wait_s=0.01, timeout_s=0.8)
+KILLS = 4
+QUICK = Manner(first_wait_s=0.01, timeout_s=2.0)
 
 
 @pytest.fixture(scope="module")
@@ -79,22 +81,20 @@ BEHAVIOURS = {
     "once 500": ("ok", ""),
     "once 429 0": ("ok", ""),
     "once 408": ("ok", ""),
-    "once close": ("ok", ""),
-    "once cut": ("ok", ""),
-    "once slow": ("ok", ""),
     "empty": ("empty", "nothing"),
     "length": ("truncated", "--max-tokens"),
     "400": ("refused", "answers 400"),
     "500": ("failed", "answers 500"),
-    "close": ("failed", "connection broke"),
-    "cut": ("failed", "not whole JSON"),
-    "slow": ("failed", "no answer in 0.8 s"),
+    "close": ("interrupted", "connection broke"),
+    "cut": ("interrupted", "not whole JSON"),
+    "slow": ("interrupted", "no answer in 2 s; it may have been paid"),
+    "504": ("interrupted", "answers 504"),
     "200 error": ("failed", "the engine is out"),
 }
 
 
 def test_every_row_is_answered_or_marked_with_its_reason(tmp_path: Path) -> None:
-    names, books = list(BEHAVIOURS), Books()
+    names, books = list(BEHAVIOURS), Books(delay_s=0.2)
     order = {}
 
     def behave(key: str, attempt: int) -> str:
@@ -105,18 +105,54 @@ def test_every_row_is_answered_or_marked_with_its_reason(tmp_path: Path) -> None
     with chat_server(books) as url:
         _, requests = requests_to(url, 3 * len(names))
         order |= {one.key: names[i % len(names)] for i, one in enumerate(requests)}
-        manner = Manner(concurrency=16, first_wait_s=0.01, timeout_s=0.8, attempts=3)
+        manner = Manner(concurrency=16, first_wait_s=0.01, timeout_s=2.0, attempts=3)
         found, requests, asked = ask(tmp_path, url, len(requests), manner=manner)
         for request in requests:
             status, reason = BEHAVIOURS[order[request.key]]
             assert found[request.key].status == status, order[request.key]
             assert reason in found[request.key].reason
             assert bool(found[request.key].text) == (status == "ok")
-            times = {"failed": 3, "refused": 1}.get(status)
+            times = {"failed": 3, "refused": 1, "interrupted": 1}.get(status)
             if times and order[request.key] != "200 error":
                 assert books.attempts[request.key] == times
+        assert set(books.paid.values()) == {1}
         assert asked.answered == sum(answer.is_final for answer in found.values())
         assert 4 < books.most_at_once <= 16
+
+
+@pytest.mark.parametrize("behaviour", ["close", "cut", "slow", "504"])
+def test_a_lost_answer_is_asked_for_again_only_when_told(tmp_path: Path, behaviour: str) -> None:
+    books = Books(behave=lambda key, attempt: "ok" if attempt > 1 else behaviour)
+    prices = Prices(1.0, 10.0)
+    with chat_server(books) as url:
+        found, (request,), asked = ask(tmp_path, url, 1, prices=prices)
+        assert found[request.key].status == "interrupted"
+        assert (books.paid.total(), asked.answered, asked.twice) == (1, 0, 0)
+        assert asked.spent == pytest.approx(prices.at_most(request))
+        told = Manner(first_wait_s=0.01, timeout_s=2.0, retry_interrupted=True)
+        found, _, asked = ask(tmp_path, url, 1, prices=prices, manner=told)
+    assert found[request.key].status == "ok"
+    assert (books.paid.total(), asked.answered, asked.twice) == (2, 1, 1)
+    with AnswerCache.open(tmp_path) as cache:
+        attempts = cache.attempts(request.key)
+    assert prices.already(request, attempts) == pytest.approx(prices.at_most(request) + 3e-4)
+
+
+def test_an_answer_of_no_use_is_asked_for_under_another_idempotency_key(tmp_path: Path) -> None:
+    """An endpoint that heeds the key would send the same answer again."""
+    books = Books(behave=lambda key, attempt: "ok" if attempt > 1 else "empty")
+    with chat_server(books) as url:
+        _, (request,), _ = ask(tmp_path, url, 1)
+        found, _, asked = ask(tmp_path, url, 1)
+    assert books.idempotency == [request.key, f"{request.key}-1"]
+    assert found[request.key].status == "ok" and asked.twice == 0
+
+
+def test_a_pause_holds_back_those_who_have_a_turn_already(tmp_path: Path) -> None:
+    books = Books(behave=lambda key, attempt: "429 1" if len(books.times) == 1 else "ok")
+    with chat_server(books) as url:
+        ask(tmp_path, url, 4, manner=Manner(requests_a_minute=300, first_wait_s=0.01))
+    assert books.times[1] - books.times[0] > 0.95
 
 
 def test_what_was_paid_is_not_asked_again(tmp_path: Path) -> None:
@@ -199,9 +235,9 @@ def test_an_answer_that_got_lost_counts_as_paid(tmp_path: Path) -> None:
     books = Books(behave=lambda key, attempt: "cut")
     with chat_server(books) as url:
         _, requests = requests_to(url, 1)
-        each = Prices(1.0, 10.0).cost(requests[0].most_tokens, requests[0].max_answer)
-        prices = Prices(1.0, 10.0, max_cost=2.5 * each)
-        found, _, asked = ask(tmp_path, url, 1, prices=prices)
+        prices = Prices(1.0, 10.0, max_cost=2.5 * Prices(1.0, 10.0).at_most(requests[0]))
+        told = Manner(first_wait_s=0.01, retry_interrupted=True)
+        found, _, asked = ask(tmp_path, url, 1, prices=prices, manner=told)
     assert len(books.times) == 2
     assert found == {} and "--max-cost" in asked.stopped
 
@@ -379,9 +415,54 @@ def test_batches_go_out_and_come_in_unordered(
     assert len(set(table["description"].to_pylist())) == 79
     assert retia(*words, "--batch-out", tmp_path / "rest.jsonl") == 0
     assert len((tmp_path / "rest.jsonl").read_text().splitlines()) == 2
+    assert retia(*words, "--batch-out", sent) == 2
+    assert "b.jsonl exists, and may have been sent" in capsys.readouterr().err
+    stale = [answers[0] | {"custom_id": line["custom_id"]} for line in lines[:5]]
+    (tmp_path / "stale.jsonl").write_text("".join(json.dumps(line) + "\n" for line in stale))
+    assert retia(*words, "--batch-in", tmp_path / "stale.jsonl", "--out", out) == 1
+    table = pq.read_table(out)
+    assert len(set(table["description"].to_pylist())) == 79  # no error in place of an answer
+    reasons = [reason for reason in table["reason"].to_pylist() if reason]
+    assert set(reasons) == {"not among the results of the batch"}
+    assert retia(*words, "--batch-in", tmp_path / "none.jsonl", "--out", out) == 2
+    assert "none.jsonl: there is no such file" in capsys.readouterr().err
     results.write_text(results.read_text()[:-30])
     assert retia(*words, "--batch-in", results, "--out", out) == 2
     assert "line 81 is no result of a batch" in capsys.readouterr().err
+
+
+def test_no_other_file_is_overwritten(
+    retia: Retia, node: Version, tmp_path: Path, capsys: Output
+) -> None:
+    out = tmp_path / "a.parquet"
+    out.write_text("precious")
+    assert retia("describe", node.root, "--out", out) == 2
+    assert "a.parquet exists and is no table of descriptions" in capsys.readouterr().err
+    assert out.read_text() == "precious"
+    out.unlink()
+    assert retia("describe", node.root, "--out", out) == 0
+    assert retia("describe", node.root, "--out", out) == 0
+    other = toy_node(tmp_path / "other", num_nodes=90)
+    assert retia("describe", other.root, "--out", out) == 2
+    assert f"has the descriptions of {node.manifest.reference}" in capsys.readouterr().err
+
+
+def test_without_a_key_openai_is_not_asked(
+    retia: Retia, node: Version, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Output
+) -> None:
+    monkeypatch.delenv("OPENAI_BASE_URL")
+    words = ("describe", node.root, "--with", "endpoint", "--model", "m", "--out")
+    assert retia(*words, tmp_path / "a.parquet") == 2
+    told = "retia: https://api.openai.com/v1 needs a key; set OPENAI_API_KEY\n"
+    assert capsys.readouterr().err == told
+
+
+def test_a_key_that_json_escapes_is_cut_out(tmp_path: Path) -> None:
+    key = 'sk-with"quotes\\and-slashes'
+    books = Books(key=key, behave=lambda *_: "echo")
+    with chat_server(books) as url:
+        found, (request,), _ = ask(tmp_path, url, 1, key=key)
+    assert found[request.key].text == "I was sent Bearer ***"
 
 
 def test_a_dry_run_sends_nothing(retia: Retia, node: Version, capsys: Output) -> None:
@@ -397,7 +478,8 @@ def test_a_dry_run_sends_nothing(retia: Retia, node: Version, capsys: Output) ->
     ("words", "told"),
     [
         ((), "--out FILE.parquet"),
-        (("--out", "a.csv"), "ends in .parquet"),
+        (("--out", "a.csv"), "a.csv: the table is Parquet, and its name says so: --out a.parquet"),
+        (("--out", "X.pq"), "X.pq: the table is Parquet, and its name says so: --out X.parquet"),
         (("--dry-run",), "add --with endpoint"),
         (("--with", "endpoint", "--dry-run"), "--model"),
         (("--out", "a.parquet", "--task", "colour"), "--classes-in-prompt"),
@@ -414,29 +496,73 @@ def test_options_that_do_not_go_together(
     assert told in shown and shown.count("\n") == 1
 
 
+AS_SERVERS_DO = ("ok", "ok", "429 0", "500", "cut", "close", "504", "slow", "empty", "400")
+
+
 @pytest.mark.slow
-def test_a_killed_run_loses_no_row_and_pays_none_twice(node: Version, tmp_path: Path) -> None:
-    """Killed for good, twice: what was on its way may be asked again, as nobody saw its answer."""
-    books, out, at_once = Books(delay_s=0.05), tmp_path / "a.parquet", 3
+def test_killed_runs_lose_no_row_and_pay_none_twice(node: Version, tmp_path: Path) -> None:
+    """Killed for good at random moments, by an endpoint that bills every request that it gets to.
+
+    Only what is asked for explicitly is paid a second time, and it is counted.
+    """
+
+    def behave(key: str, attempt: int) -> str:
+        time.sleep(int(key[:4], 16) / 0xFFFF / 5)
+        name = AS_SERVERS_DO[int(key[4:], 16) % len(AS_SERVERS_DO)]
+        return "ok" if attempt > 1 and name != "400" else name
+
+    books, out, rng = Books(behave=behave), tmp_path / "a.parquet", np.random.default_rng(0)
     with chat_server(books) as url:
         words = ["describe", node.root, "--with", "endpoint", "--model", "m", "--out", out]
-        words += ["--concurrency", at_once, "--json"]
-        command = [sys.executable, "-m", "retia", *map(str, words)]
+        command = [sys.executable, "-m", "retia", *map(str, words), "--concurrency", "3", "--json"]
+        command += ["--timeout", "1"]
         environment = os.environ | {"OPENAI_BASE_URL": url, "OPENAI_API_KEY": KEY}
-        for enough in (20, 50):
+        for _ in range(KILLS):
+            seen = len(books.times)
             with subprocess.Popen(command, env=environment, start_new_session=True) as process:
                 deadline = time.monotonic() + 60
-                while sum(books.paid.values()) < enough and time.monotonic() < deadline:
-                    time.sleep(0.01)
+                while len(books.times) == seen and time.monotonic() < deadline:
+                    time.sleep(0.001)
+                time.sleep(rng.random() / 2)
                 os.killpg(process.pid, signal.SIGKILL)
             assert process.returncode == -signal.SIGKILL
-            assert not out.exists()
+        assert not out.exists()
         done = subprocess.run(command, env=environment, capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
-    table = pq.read_table(out)
-    assert table.num_rows == 80 and set(table["status"].to_pylist()) == {"ok"}
-    assert len(books.paid) == 80
-    assert sum(books.paid.values()) <= 80 + 2 * at_once
+        assert done.returncode == 1 and "--retry-interrupted asks again" in done.stderr
+        assert set(books.paid.values()) == {1}
+        table = pq.read_table(out)
+        statuses = dict(zip(*(table[name].to_pylist() for name in ("id", "status")), strict=True))
+        counts = Counter(statuses.values())
+        assert len(statuses) == 80 and set(counts) == {"ok", "empty", "refused", "interrupted"}
+        reasons = table["reason"].to_pylist()
+        assert sum(reason is None for reason in reasons) == counts["ok"]
+        killed = sum("in flight when interrupted" in str(reason) for reason in reasons)
+        assert 0 < killed <= 3 * KILLS
+        assert len(books.paid) <= 80 - counts["refused"]
+        told = json.loads(done.stdout)
+        assert told["possibly_paid_twice"] == 0
+
+        command.append("--retry-interrupted")
+        done = subprocess.run(command, env=environment, capture_output=True, text=True)
+        assert set(pq.read_table(out)["status"].to_pylist()) == {"ok", "empty", "refused"}
+        assert f"possibly paid twice: {counts['interrupted']}\n" in done.stderr
+        assert json.loads(done.stdout)["possibly_paid_twice"] == counts["interrupted"]
+
+
+def test_a_wait_between_attempts_ends_with_an_interrupt(node: Version, tmp_path: Path) -> None:
+    books = Books(behave=lambda key, attempt: "429 100")
+    with chat_server(books) as url:
+        words = ["describe", node.root, "--with", "endpoint", "--model", "m"]
+        command = [sys.executable, "-m", "retia", *map(str, words), "--out", tmp_path / "a.parquet"]
+        environment = os.environ | {"OPENAI_BASE_URL": url}
+        with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE) as process:
+            deadline = time.monotonic() + 60
+            while not books.times and time.monotonic() < deadline:
+                time.sleep(0.01)
+            time.sleep(0.3)
+            process.send_signal(signal.SIGINT)
+            process.communicate(timeout=10)
+    assert process.returncode == 130
 
 
 @pytest.fixture
@@ -469,6 +595,9 @@ def test_a_graph_without_text_gets_one_that_can_be_encoded(
     assert version.manifest.encodings is not None
     parameters = version.manifest.provenance.parameters
     assert parameters["generated_text"]["template"] == "tans-template-free/1"
+    assert retia("describe", version.root, "--out", tmp_path / "again.parquet") == 0
+    again = read_record(tmp_path / "again.parquet")
+    assert again and again["setting"] == "free"  # a description is not described again
     assert retia("audit", version.root) == 0
     assert "llm-only" not in mandatory_predictions(version, "kind")
 
@@ -499,7 +628,7 @@ def test_descriptions_that_do_not_fit_are_refused(
     cut.write_bytes(out.read_bytes()[:-50])
     as_nodes = [out if str(word).endswith("n.csv") else word for word in plain]
     for words, told in (
-        ((*plain, "--texts", out), "row 1 names the node 'n0', which is not there"),
+        ((*plain, "--texts", out), "row 1, column id: 'n0' is not in the graph"),
         ((*plain, "--texts", cut), "Parquet"),
         ((*plain, "--only", "link", "--texts", out), "may tell of the edges"),
         (tuple(as_nodes), "given as --texts"),

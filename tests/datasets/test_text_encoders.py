@@ -23,6 +23,7 @@ from retia.shards.texts import texts_sha256
 ZERO = Randomness.from_seed(0)
 DIGEST = "0" * 64
 SPECS = ("tfidf-svd-8", "hashing-64")
+APPLE = 190608  # the bucket of the word
 FRUIT = ["red apple tree", "green apple juice", "apple tree leaf", "pear tree", "pear juice", ""]
 
 
@@ -280,3 +281,12 @@ def test_what_is_no_text_is_named() -> None:
 def test_the_encoders_are_documented() -> None:
     page = (Path(__file__).parents[2] / "docs" / "encoders.md").read_text()
     assert all(spec in page for spec in ("tfidf-svd-D", "hashing-D", "st:NAME_OR_PATH[@REVISION]"))
+
+
+def test_the_space_of_hashing_is_the_same_on_every_machine() -> None:
+    """Versions of numpy and scikit-learn among them: datasets that share it name this sum."""
+    made = encoded(["red apple tree"], "hashing-64")
+    assert made.card.parameters["projection_sha256"] == (
+        "c37b20365c6d16a2fafa2218dac2bfec1760ccae600bca9e589f0d6ceebdc58f"
+    )
+    assert hashing.count_buckets(["apple"]).indices.tolist() == [APPLE]

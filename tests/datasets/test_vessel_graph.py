@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from retia.datasets.morton import morton_codes
 from retia.datasets.vessel.cleaning import clean, merge_parallel
 from retia.datasets.vessel.graph import MEASURES, VesselGraph, scale
 from retia.datasets.vessel.line_graph import line_graph
+from retia.protocol.morton import morton_codes
 
 NODES = 6
 PAIRS = st.lists(
@@ -173,6 +173,12 @@ def test_morton_codes_interleave_bits(cells: list[tuple[int, int, int]]) -> None
     positions = np.array([*cells, *corners], dtype=float) + 0.5
     positions[-2], positions[-1] = 0.0, 2.0**21
     assert morton_codes(positions)[:-2].tolist() == [code_by_bits(cell) for cell in cells]
+
+
+def test_points_of_a_plane_have_the_codes_of_points_of_space() -> None:
+    plane = np.random.default_rng(0).random((50, 2))
+    space = np.pad(plane, ((0, 0), (0, 1)))
+    assert np.array_equal(morton_codes(plane), morton_codes(space))
 
 
 def test_morton_order_of_one_place_is_that_of_the_ties() -> None:

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import bootstrap, ttest_1samp
 
-from retia.leaderboard.ranking import higher_is_better, is_ranked, summarise
+from retia.leaderboard.ranking import is_ranked
+from retia.protocol.rank_groups import higher_is_better, summarise
 
 
 @given(st.lists(st.floats(0, 1), min_size=2, max_size=20))

@@ -4,8 +4,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from retia.leaderboard.ranking import Row, Summary
+from retia.leaderboard.ranking import Row
 from retia.protocol.metrics import REGISTRY
+from retia.protocol.rank_groups import Summary
 from retia.shards.manifest import Measure, Task
 
 WIDTH = 180.0

@@ -44,6 +44,7 @@ MODEL = Model(
     paper="Viswanath et al. 2025, arXiv:2502.07746",
     tasks=TRAINED_TASKS,
     needs=("features",),
+    whole_graph=True,
     options=HiPoNetOptions,
     encoder=encoder,
 )

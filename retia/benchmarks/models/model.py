@@ -13,7 +13,7 @@ from retia.shards.manifest import Part
 from retia.shards.version import Version
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
 TaskType = Literal["link", "edge-regression", "node", "node-multilabel"]
 Need = Literal["features", "positions"]
@@ -48,12 +48,14 @@ class Model:
     """A model of the registry: it has an `encoder` and is trained, or it has `predict`.
 
     An encoder is a torch module: `encoder(view)` gives (n, hidden) embeddings. Where it has a
-    method `fit(view, generator)`, that is called once before training. Where it has a method
-    `graph_loss(nodes, correct)`, a node task adds to its loss what that gives for the training
-    nodes (T,) and how right each was, (T,) float32 from 0 to 1. A link model may bring a
-    `decoder` of its own, made from the size, the options and whether the relation is directed, and
-    called as those of `retia.benchmarks.decoders`. `predict(version, task, split, part)` gives the
-    values of a part's items, in their order.
+    method `fit(view, generator)`, that is called once before training; with `whole_graph` it cannot
+    be trained on parts of a graph. Where it has a method `graph_loss(nodes, correct)`, a node task
+    adds to its loss what that gives for the nodes asked for (T,) and how right each was, (T,)
+    float32 from 0 to 1. A link model may bring a `decoder` of its own, made from the size, the
+    options and whether the relation is directed, and called as those of
+    `retia.benchmarks.decoders`. A node model may bring
+    `refine(probabilities, view, train, labels, options)`, (n, C) to (n, C), applied to its answers.
+    `predict(version, task, split, part)` gives the values of a part's items, in their order.
     """
 
     name: str
@@ -61,9 +63,11 @@ class Model:
     tasks: tuple[TaskType, ...]
     paper: str | None = None
     needs: tuple[Need, ...] = ()
+    whole_graph: bool = False
     options: type[Options] = Options
     encoder: "Callable[[EncoderSize, Any], nn.Module] | None" = None
     decoder: "Callable[[EncoderSize, Any, bool], nn.Module] | None" = None
+    refine: "Callable[..., Tensor] | None" = None
     predict: Predict | None = None
 
     @property

@@ -40,6 +40,7 @@ MODEL = Model(
     paper="Borde and Kratsios 2023, arXiv:2310.15003",
     tasks=("node", "node-multilabel"),
     needs=("features",),
+    whole_graph=True,
     options=SnowflakeOptions,
     encoder=encoder,
 )

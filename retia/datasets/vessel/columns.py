@@ -6,7 +6,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retia.datasets.assemble import NodeColumn, degree_column, derived_column
-from retia.datasets.morton import morton_order
 from retia.datasets.vessel.atlas import Located
 from retia.datasets.vessel.graph import Unit, VesselGraph
 from retia.shards.errors import InputError
@@ -76,13 +75,6 @@ def position_column(position: Floats, unit: Unit, description: str) -> NodeColum
         role="position",
     )
     return NodeColumn(column, position)
-
-
-def spatial_order(position: Floats, ties: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The (n,) Morton order of (n, 2) or (n, 3) points."""
-    padded = np.zeros((len(position), 3))
-    padded[:, : position.shape[1]] = position
-    return morton_order(padded, ties)
 
 
 def place_features(

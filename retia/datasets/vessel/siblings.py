@@ -17,7 +17,6 @@ from retia.datasets.vessel.columns import (
     place_features,
     position_column,
     shape_columns,
-    spatial_order,
     vessel_columns,
 )
 from retia.datasets.vessel.graph import Unit, VesselGraph
@@ -27,6 +26,7 @@ from retia.datasets.vessel.options import QUANTILES, Boundaries, Sibling, Vessel
 from retia.datasets.vessel.raw import Raw
 from retia.protocol.blocks import draw_blocks, hide_in_blocks
 from retia.protocol.link_task import TaskTables, hide_edges, make_link_task
+from retia.protocol.morton import morton_order
 from retia.protocol.node_task import make_node_task
 from retia.protocol.pairs import LinkGraph
 from retia.protocol.randomness import Randomness
@@ -98,7 +98,7 @@ def node_labels(
 def link_dataset(job: Job) -> Dataset:
     """The vessels as edges, a fifth of them hidden; nodes in Morton order."""
     graph = job.graph
-    order = spatial_order(graph.position, graph.node_id)
+    order = morton_order(graph.position, graph.node_id)
     pairs = _pairs(graph, order)
     randomness = _randomness(job, "link")
     by_pair = sort_pairs(pairs)
@@ -144,7 +144,7 @@ def node_dataset(job: Job) -> Dataset:
     if "minRadiusAvg" not in graph.measures:
         raise InputError("this source tells no radii; build without radius classes: --only link")
     middle = graph.position[graph.ends].mean(axis=1)
-    order = spatial_order(middle, graph.edge_id)
+    order = morton_order(middle, graph.edge_id)
     labels, classes, boundaries = radius_classes(
         graph.measures["minRadiusAvg"][order], job.options.boundaries, graph.unit
     )
@@ -184,7 +184,7 @@ def junction_dataset(job: Job) -> Dataset:
     if withheld:
         order = randomness.stream("junction", "order").permutation(len(graph.node_id))
     else:
-        order = spatial_order(graph.position, graph.node_id)
+        order = morton_order(graph.position, graph.node_id)
     classes, labels = _classes(job.labels[order])
     task = make_node_task(
         labels,

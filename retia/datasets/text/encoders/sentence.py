@@ -115,7 +115,7 @@ def _from_hub(name: str, revision: str | None, allow_download: bool) -> Model:
             raise NotFoundError(f"{wanted}: cannot be downloaded: {reason}") from error
         raise NotFoundError(
             f"{wanted}: the model is not on this machine; "
-            "give the path of its folder, or --allow-download"
+            f"give the path of its folder, or fetch it: hf download {name}"
         ) from error
     return Model(folder, name, folder.name)
 

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version as library_version
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from retia.datasets.text.tans.description import (
 from retia.datasets.text.tans.llm_only import llm_only_predictions, llm_only_score
 from retia.datasets.text.tans.prompts import Setting
 from retia.datasets.text.tans.questions import Questions, make_questions
+from retia.datasets.text.tans.record import is_described, read_record
 from retia.datasets.text.tans.subject import TEXT, Subject
 from retia.protocol.llm_only import predicted_classes
 from retia.shards.errors import InputError
@@ -33,6 +34,8 @@ from retia.shards.manifest import Task
 from retia.shards.version import Version
 
 LLM_ONLY = ".llm-only.parquet"
+NOT_ASKED = Answer("not-asked", reason="not asked yet; the same command goes on")
+NOT_IN_BATCH = Answer("not-asked", reason="not among the results of the batch")
 
 
 @dataclass(frozen=True)
@@ -68,13 +71,17 @@ class Job:
 
 @dataclass(frozen=True)
 class Written:
-    """A table that was written: how many nodes are described, and what came of the others."""
+    """A table that was written: how many nodes are described, and what came of the others.
+
+    `possibly_paid_twice` counts the requests of this run that had been sent before without answer.
+    """
 
     nodes: int
     described: int
     files: list[str]
     statuses: dict[str, int] = field(default_factory=dict)
     llm_only: float | None = None
+    possibly_paid_twice: int = 0
 
 
 def choose_setting(subject: Subject, setting: Setting | None) -> Setting:
@@ -86,6 +93,21 @@ def choose_setting(subject: Subject, setting: Setting | None) -> Setting:
     if setting in ("rich", "limited") and not has_texts:
         raise InputError(f"{subject.title}: its nodes have no text; leave --setting out, or free")
     return setting or ("rich" if has_texts else "free")
+
+
+def check_out(version: Version, out: Path) -> None:
+    """Raise `InputError` where something else than descriptions of this version lies at `out`.
+
+    Those are written anew, so that the same command goes on.
+    """
+    if not out.exists():
+        out.parent.mkdir(parents=True, exist_ok=True)
+        return
+    record = read_record(out) if out.is_file() and is_described(out) else None
+    if record is None:
+        raise InputError(f"{out} exists and is no table of descriptions; give another --out")
+    if record["digest"] != version.manifest.digest:
+        raise InputError(f"{out} has the descriptions of {record['dataset']}; give another --out")
 
 
 def write_by_template(job: Job, out: Path) -> Written:
@@ -108,19 +130,40 @@ class Asking:
     questions: Questions
     cache: AnswerCache
     answers: dict[str, Answer]
+    otherwise: Answer = NOT_ASKED
     stopped: str = ""
+    twice: int = 0
 
     @classmethod
-    def prepare(cls, job: Job, endpoint: Endpoint, cache: AnswerCache, *, again: bool) -> "Asking":
-        """The questions, and the answers of the cache; with `again` only those of use."""
+    def prepare(
+        cls,
+        job: Job,
+        endpoint: Endpoint,
+        cache: AnswerCache,
+        *,
+        again: bool,
+        retry_interrupted: bool,
+    ) -> "Asking":
+        """The questions, and the answers of the cache; with `again` only those of use.
+
+        What may have been paid is marked, and pending with `retry_interrupted` alone.
+        """
         classes = job.task is not None
         questions = make_questions(job.subject, job.setting, endpoint, classes=classes)
-        return cls(job, endpoint, questions, cache, questions.known(cache, again=again))
+        known = questions.known(cache, again=again)
+        if not retry_interrupted:
+            known |= questions.interrupted(cache, known)
+        return cls(job, endpoint, questions, cache, known)
 
     @property
     def pending(self) -> list[Request]:
-        """The requests without an answer."""
+        """The requests to send."""
         return [one for one in self.questions.requests if one.key not in self.answers]
+
+    @property
+    def interrupted(self) -> int:
+        """How many requests may have been paid and have no answer."""
+        return sum(answer.status == "interrupted" for answer in self.answers.values())
 
     def ask(self, prices: Prices, manner: Manner, on_answer: Callable[[], None]) -> Asked | None:
         """Ask for what is pending; raises `ServiceError` where the endpoint refuses us."""
@@ -132,26 +175,36 @@ class Asking:
             self.answers[request.key] = answer
             on_answer()
 
-        asked = ask_all(self.endpoint, pending, self.cache, prices, manner, keep)
-        self.stopped = asked.stopped
+        before = self.questions.already_paid(self.cache, prices)
+        asked = ask_all(self.endpoint, pending, self.cache, prices, manner, keep, before)
+        self.stopped, self.twice = asked.stopped, asked.twice
+        self.answers |= self.questions.interrupted(self.cache, self.answers)
         return asked
 
     def read_batches(self, paths: Iterable[Path]) -> int:
-        """Take the answers in results of batches, and keep them; returns how many join nothing."""
+        """Take the answers in results of batches, and keep them; returns how many join nothing.
+
+        An answer that is there stays, unless it is of no use and this one is.
+        """
         wanted, others = {one.key for one in self.questions.requests}, 0
         for path in paths:
             for key, answer in read_batch(path).items():
-                others += key not in wanted
-                if key in wanted:
+                known = self.answers.get(key, self.otherwise)
+                if key not in wanted:
+                    others += 1
+                elif not known.is_final or (known.status != "ok" and answer.status == "ok"):
                     self.answers[key] = answer
-                if key in wanted and answer.is_final:
-                    self.cache.put(key, answer)
+                    if answer.is_final:
+                        self.cache.put(key, answer)
+        self.otherwise = NOT_IN_BATCH
         return others
 
     def write(self, out: Path) -> Written:
         """Write the table and, where classes were named, the predictions of the model alone."""
         job, questions = self.job, self.questions
-        texts, columns = answer_columns(questions.prompts, questions.answers(self.answers))
+        texts, columns = answer_columns(
+            questions.prompts, questions.answers(self.answers, self.otherwise)
+        )
         n = job.subject.num_nodes
         columns["template"] = pa.repeat(pa.scalar(questions.template, TEXT), n)
         record = job.record(
@@ -164,7 +217,9 @@ class Asking:
         )
         write_descriptions(described(job.subject, texts, columns, record), out)
         statuses = Counter(columns["status"].to_pylist())
-        told = Written(n, n - texts.null_count, [str(out)], dict(statuses))
+        told = Written(
+            n, n - texts.null_count, [str(out)], dict(statuses), possibly_paid_twice=self.twice
+        )
         return self._with_baseline(told, job.task, texts, out) if job.task else told
 
     def _with_baseline(self, told: Written, task: Task, texts: pa.Array, out: Path) -> Written:
@@ -173,5 +228,4 @@ class Asking:
         path = out.with_name(out.stem + LLM_ONLY)
         pq.write_table(llm_only_predictions(version, task.name, predicted), path)
         score = llm_only_score(version, task.name, predicted)
-        files = [*told.files, str(path)]
-        return Written(told.nodes, told.described, files, told.statuses, score)
+        return replace(told, files=[*told.files, str(path)], llm_only=score)

@@ -8,12 +8,11 @@ import pyarrow.compute as pc
 
 from retia.datasets.text.tans.describers.answer import Answer
 from retia.datasets.text.tans.describers.cache import AnswerCache
+from retia.datasets.text.tans.describers.endpoint import lost_answer
 from retia.datasets.text.tans.describers.limits import Prices
 from retia.datasets.text.tans.describers.request import Endpoint, Request, make_requests
 from retia.datasets.text.tans.prompts import SYSTEM, Setting, make_prompts, template_version
 from retia.datasets.text.tans.subject import Subject
-
-NOT_ASKED = Answer("not-asked", reason="not asked yet; the same command goes on")
 
 
 @dataclass(frozen=True)
@@ -33,9 +32,22 @@ class Questions:
             if answer is not None and not (again and answer.status != "ok")
         }
 
-    def answers(self, known: Mapping[str, Answer]) -> list[Answer]:
-        """(U,) the answers, in the order of the requests."""
-        return [known.get(request.key, NOT_ASKED) for request in self.requests]
+    def interrupted(self, cache: AnswerCache, known: Mapping[str, Answer]) -> dict[str, Answer]:
+        """The marks, by key, of those without an answer that may have been paid."""
+        lost = {
+            request.key: lost_answer(cache, request.key)
+            for request in self.requests
+            if request.key not in known
+        }
+        return {key: answer for key, answer in lost.items() if answer is not None}
+
+    def already_paid(self, cache: AnswerCache, prices: Prices) -> float:
+        """What all attempts at these have cost so far."""
+        return sum(prices.already(one, cache.attempts(one.key)) for one in self.requests)
+
+    def answers(self, known: Mapping[str, Answer], otherwise: Answer) -> list[Answer]:
+        """(U,) the answers, in the order of the requests; `otherwise` where there is none."""
+        return [known.get(request.key, otherwise) for request in self.requests]
 
 
 @dataclass(frozen=True)

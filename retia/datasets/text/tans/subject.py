@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 from retia.datasets.text.tans.kernels import Ints
 from retia.datasets.text.tans.neighbours import sample_neighbours
 from retia.datasets.text.tans.properties import Properties, compute_properties, undirected
+from retia.protocol.llm_only import GENERATED_TEXT
 from retia.protocol.randomness import Randomness
 from retia.shards.arrays import pairs
 from retia.shards.errors import InputError
@@ -105,6 +106,8 @@ def _ids(version: Version) -> pa.Array:
 
 
 def _texts(version: Version) -> dict[str, pa.Array]:
+    """The texts that the source has; a description is not described again."""
     names = [column.name for column in version.manifest.columns if column.role == "text"]
+    names = [name for name in names if name != GENERATED_TEXT]
     table = version.nodes(names) if names else pa.table({})
     return {name: pc.fill_null(table[name].combine_chunks().cast(TEXT), "") for name in names}

@@ -4,7 +4,9 @@ import json
 from dataclasses import dataclass
 from typing import Any, Literal
 
-Status = Literal["ok", "empty", "truncated", "filtered", "refused", "failed", "not-asked"]
+Status = Literal[
+    "ok", "empty", "truncated", "filtered", "interrupted", "refused", "failed", "not-asked"
+]
 MAX_REASON = 300
 
 
@@ -17,8 +19,9 @@ class Answer:
     """An answer to one request.
 
     `status` is `ok`; `empty`, `truncated` or `filtered` for an answer that was paid and is of no
-    use; `refused` for a request that the endpoint does not take; `failed` where all attempts did;
-    `not-asked`. All but `ok` have a reason and no text.
+    use; `interrupted` for a request that was sent, may have been paid, and whose answer got lost;
+    `refused` for one that the endpoint does not take; `failed` where all attempts did; `not-asked`.
+    All but `ok` have a reason and no text.
     """
 
     status: Status

@@ -27,12 +27,18 @@ MOST_BYTES = 190_000_000
 
 
 def write_batch(requests: Iterable[Request], path: Path) -> list[Path]:
-    """Write the requests to `path`, or to numbered files beside it; returns those written."""
+    """Write the requests to `path`, or to numbered files beside it; returns those written.
+
+    Raises `InputError` for a file that is there: it may have been sent already.
+    """
     parts = list(_parts(requests))
     if len(parts) == 1:
         paths = [path]
     else:
         paths = [path.with_stem(f"{path.stem}-{i:03}") for i in range(1, len(parts) + 1)]
+    for target in paths:
+        if target.exists():
+            raise InputError(f"{target} exists, and may have been sent; give another --batch-out")
     for target, lines in zip(paths, parts, strict=True):
         write_atomically(target, b"".join(lines))
     return paths
@@ -40,6 +46,8 @@ def write_batch(requests: Iterable[Request], path: Path) -> list[Path]:
 
 def read_batch(path: Path) -> dict[str, Answer]:
     """The answers of a file of results, by `custom_id`; raises `InputError` naming a bad line."""
+    if not path.is_file():
+        raise InputError(f"{path}: there is no such file of results")
     answers: dict[str, Answer] = {}
     with path.open("rb") as file:
         for number, line in enumerate(file, 1):

@@ -15,7 +15,7 @@ DEFAULT_URL = "https://api.openai.com/v1"
 NO_URL = "OPENAI_BASE_URL: not an address such as http://127.0.0.1:8000/v1"
 CHAT = "/chat/completions"
 TEMPERATURE = 0
-CHARACTERS_A_TOKEN = 4
+BYTES_A_TOKEN = 4
 EXTRA_TOKENS = 16
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 MIN_KEY = 8
@@ -93,21 +93,21 @@ class Request:
 
     @property
     def tokens(self) -> int:
-        """About how many tokens the messages have: a token for every four characters."""
-        return -(-sum(map(len, self._texts())) // CHARACTERS_A_TOKEN) + EXTRA_TOKENS
+        """About how many tokens the messages have: one for every four bytes."""
+        return -(-self._bytes() // BYTES_A_TOKEN) + EXTRA_TOKENS
 
     @property
     def most_tokens(self) -> int:
         """More tokens than the messages can have: one a byte."""
-        return sum(len(text.encode()) for text in self._texts()) + 4 * EXTRA_TOKENS
+        return self._bytes() + 4 * EXTRA_TOKENS
 
     @property
     def max_answer(self) -> int:
         """The most tokens of the answer."""
         return int(self.body["max_tokens"])
 
-    def _texts(self) -> list[str]:
-        return [message["content"] for message in self.body["messages"]]
+    def _bytes(self) -> int:
+        return sum(len(message["content"].encode()) for message in self.body["messages"])
 
 
 def make_request(endpoint: Endpoint, system: str, prompt: str, template: str) -> Request:

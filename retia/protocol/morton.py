@@ -1,7 +1,11 @@
 """Morton order: points along a curve that keeps neighbours near each other."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
+
+Positions = NDArray[np.floating[Any]]
 
 BITS = 21
 _SPREAD = (
@@ -13,22 +17,25 @@ _SPREAD = (
 )
 
 
-def morton_codes(positions: NDArray[np.float64]) -> NDArray[np.uint64]:
-    """The (n,) Morton codes of (n, 3) finite positions, 21 bits an axis over their bounding cube.
+def morton_codes(positions: Positions) -> NDArray[np.uint64]:
+    """The (n,) Morton codes of (n, d <= 3) finite positions, 21 bits an axis over their cube.
 
     Morton, G. M. (1966). A computer oriented geodetic data base and a new technique in file
     sequencing. IBM.
     """
     if not len(positions):
         return np.zeros(0, dtype=np.uint64)
-    offset = positions - positions.min(axis=0)
+    exact = positions.astype(np.float64)
+    offset = exact - exact.min(axis=0)
     extent = float(offset.max()) or 1.0
     cells = np.minimum(offset / extent * (1 << BITS), (1 << BITS) - 1).astype(np.uint64)
-    x, y, z = (_spread(cells[:, axis]) for axis in range(3))
-    return x | (y << np.uint64(1)) | (z << np.uint64(2))
+    codes = np.zeros(len(positions), dtype=np.uint64)
+    for axis in range(positions.shape[1]):
+        codes |= _spread(cells[:, axis]) << np.uint64(axis)
+    return codes
 
 
-def morton_order(positions: NDArray[np.float64], ties: NDArray[np.int64]) -> NDArray[np.int64]:
+def morton_order(positions: Positions, ties: NDArray[np.int64]) -> NDArray[np.int64]:
     """The (n,) order of points by Morton code, those with one code by `ties`."""
     return np.lexsort((ties, morton_codes(positions)))
 
