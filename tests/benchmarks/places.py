@@ -109,7 +109,7 @@ PLACES = (
     Place("l3", "common-neighbours", planted.interfaces),
     Place("katz", "common-neighbours", planted.sparse_communities),
     Place("personalised-pagerank", "common-neighbours", planted.sparse_communities),
-    Place("distance", "degree", planted.near_and_alike),
+    Place("distance", "degree", planted.neighbourhoods),
     Place("knn-rank", "distance", planted.densities),
     *(Place("pair-logistic", name, planted.near_and_alike) for name in HEURISTICS),
     Place("matrix-factorisation", "degree", planted.communities),
@@ -127,5 +127,7 @@ PLACES = (
     Place("gat", "gcn", planted.few_who_know),
     Place("gin", "graphsage", planted.counts),
     Place("linkx", "gcn", planted.sponsors),
+    Place("snowflake", "mlp", planted.noisy_sites),
+    Place(Entrant("hiponet", {"epochs": 30}), "graphsage", planted.clouds),
     Place("sheaf", Entrant("sheaf", {"maps": "identity"}), planted.unlike_across_kinds),
 )

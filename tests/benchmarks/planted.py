@@ -87,14 +87,18 @@ def node_problem(
     x: np.ndarray | None = None,
     *,
     labelled: float = LABELLED,
+    valid: float = VALID,
+    part: np.ndarray | None = None,
 ) -> Version:
-    """Tell the labels (n,) of nodes; a share is `labelled`, and a fifth is for validation.
+    """Tell the labels (n,) of nodes, of which shares are `labelled` and for validation.
 
-    Edges (E, 2), or those of several relations, are undirected.
+    Edges (E, 2), or those of several relations, are undirected. `part` (n,) says of each node
+    whether it is to learn from, 0, to validate on, 1, or to be told, 2.
     """
-    order = np.random.default_rng([seed, 1]).permutation(len(labels))
-    ends = np.cumsum([int(labelled * len(labels)), int(VALID * len(labels))])
-    parts = dict(zip(("train", "valid", "test"), np.split(order, ends), strict=True))
+    if part is None:
+        order = np.random.default_rng([seed, 1]).permutation(len(labels))
+        part = np.digitize(order / len(labels), [labelled, labelled + valid])
+    parts = {name: np.flatnonzero(part == i) for i, name in enumerate(("train", "valid", "test"))}
     tables = given_node_task(
         labels,
         [parts],
@@ -219,6 +223,15 @@ def densities(out: Path, seed: int) -> Version:
     return link_problem(out, seed, nearest, 500, positions=positions, others=next_nearest)
 
 
+def neighbourhoods(out: Path, seed: int) -> Version:
+    """Edges join nodes that are near in space, whatever their degrees."""
+    rng = np.random.default_rng(seed)
+    positions = rng.random((400, 3))
+    apart = np.linalg.norm(positions[:, None] - positions[None], axis=2)
+    edges = draw(0.5 * np.exp(-apart / 0.1), rng)
+    return link_problem(out, seed, edges, 400, positions=positions)
+
+
 def near_and_alike(out: Path, seed: int) -> Version:
     """Edges join near nodes, of one community, of many edges; half the non-edges are as near."""
     rng = np.random.default_rng(seed)
@@ -238,7 +251,7 @@ def noisy_communities(out: Path, seed: int) -> Version:
     """Four communities, and a reading of each node's that is weak; neighbours share theirs."""
     rng = np.random.default_rng(seed)
     kind = rng.integers(4, size=400)
-    x = 0.5 * np.eye(4)[kind] + rng.normal(size=(400, 4))
+    x = 0.7 * np.eye(4)[kind] + rng.normal(size=(400, 4))
     return node_problem(out, seed, blocks(kind, 0.06, 0.006, rng), kind, x)
 
 
@@ -263,6 +276,27 @@ def unlike_across_kinds(out: Path, seed: int) -> Version:
     rate = np.where(like & alike, 0.024, np.where(~like & ~alike, 0.056, 0.0))
     x = np.column_stack([(label - 0.5)[:, None] + 2 * rng.normal(size=(400, 4)), 2 * kind - 1])
     return node_problem(out, seed, draw(rate, rng), label, x, labelled=0.5)
+
+
+def noisy_sites(out: Path, seed: int) -> Version:
+    """Sites of one class; a node has its place and a noisy reading, and its edges are random."""
+    rng = np.random.default_rng(seed)
+    centre, label = rng.random((40, 8)) * 10, rng.permutation(40) % 2
+    site = rng.integers(40, size=600)
+    place = centre[site] + rng.normal(size=(600, 8)) * 0.15
+    reading = 0.7 * (2 * label[site] - 1) + rng.normal(size=600)
+    edges, x = simple(rng.integers(600, size=(1200, 2))), np.column_stack([place, reading])
+    return node_problem(out, seed, edges, label[site], x, labelled=0.1, valid=0.1)
+
+
+def clouds(out: Path, seed: int) -> Version:
+    """Clouds of points, tight or loose, with random edges; of a cloud all nodes are asked for."""
+    rng = np.random.default_rng(seed)
+    loose, cloud = rng.permutation(40) % 2, rng.integers(40, size=600)
+    spread = np.where(loose, 0.9, 0.3)[cloud, None]
+    x = rng.normal(size=(40, 3))[cloud] * 6 + rng.normal(size=(600, 3)) * spread
+    edges, part = simple(rng.integers(600, size=(1200, 2))), np.digitize(cloud, [16, 24])
+    return node_problem(out, seed, edges, loose[cloud], x, part=part)
 
 
 def few_who_know(out: Path, seed: int) -> Version:

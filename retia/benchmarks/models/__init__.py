@@ -14,6 +14,7 @@ from retia.benchmarks.models import (
     gcn,
     gin,
     graphsage,
+    hiponet,
     katz,
     knn_rank,
     l3,
@@ -32,6 +33,7 @@ from retia.benchmarks.models import (
     seal,
     sheaf,
     sign,
+    snowflake,
 )
 from retia.benchmarks.models.model import EncoderSize, Model
 from retia.shards.errors import NotFoundError
@@ -65,6 +67,8 @@ _MODULES = (
     gin,
     rgcn,
     sheaf,
+    snowflake,
+    hiponet,
     ncn,
     buddy,
     seal,
