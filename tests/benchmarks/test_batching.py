@@ -109,15 +109,22 @@ def test_block_gives_what_the_whole_graph_gives(model: str) -> None:
     torch.manual_seed(0)
     size = EncoderSize(1, 8, training.layers, 0.0, 60, 4, 3)
     encoder = chosen.encoder(size, chosen.options()).eval()
+    decoder = chosen.decoder and chosen.decoder(size, chosen.options(), True).eval()
     batches = make_batches(inputs.view, training, torch.Generator().manual_seed(0))
     with torch.inference_mode():
         for step in batches.links(inputs):
             asked = set(_names(step, step.positives))
             places = [i for i, p in enumerate(inputs.positives.tolist()) if tuple(p) in asked]
-            whole = encoder(inputs.view.without(torch.tensor(places)))
+            masked = inputs.view.without(torch.tensor(places))
+            whole = encoder(masked)
             part, nodes = encoder(step.view), step.view.x[:, 0].long()
-            ends = torch.cat([step.positives, step.negatives]).unique()
+            pairs = torch.cat([step.positives, step.negatives])
+            ends = pairs.unique()
             torch.testing.assert_close(part[ends], whole[nodes[ends]], atol=1e-4, rtol=1e-4)
+            if decoder is not None:
+                found = decoder(part, pairs, step.view)
+                wanted = decoder(whole, nodes[pairs], masked)
+                torch.testing.assert_close(found, wanted, atol=1e-4, rtol=1e-4)
 
 
 def test_part_of_everything_is_the_view() -> None:

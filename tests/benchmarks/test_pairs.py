@@ -194,4 +194,4 @@ def test_pair_models_learn_communities(communities: Version, name: str) -> None:
 @pytest.mark.parametrize("batching", ["neighbours", "saint"])
 def test_samples_of_a_neighbourhood_are_refused(communities: Version, batching: str) -> None:
     with pytest.raises(InputError, match="use full or blocks"):
-        make_config(communities, "ncn", batching=batching)
+        make_config(communities, "buddy", batching=batching)

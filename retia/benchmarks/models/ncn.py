@@ -21,6 +21,7 @@ MODEL = Model(
     summary="graph convolutions; pairs by their ends and the sum of their common neighbours",
     paper="Wang, Yang and Zhang 2024, arXiv:2302.00890",
     tasks=("link", "edge-regression"),
+    whole_graph=True,
     encoder=encoder,
     decoder=decoder,
 )

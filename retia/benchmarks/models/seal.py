@@ -17,7 +17,7 @@ class EnclosingOptions(Options):
     `share` of each step's pairs are asked for.
     """
 
-    hops: Annotated[int, Field(ge=1, le=4)] = 1
+    hops: Annotated[int, Field(ge=1, le=2)] = 1
     pooling: Literal["sort", "mean"] = "sort"
     kept: Annotated[int, Field(ge=10, le=1000)] = 16
     share: Annotated[float, Field(gt=0, le=1)] = 1.0
