@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from retia.benchmarks.analysis.embeddings import EMBEDDINGS_FILE, probe_nodes
 from retia.benchmarks.config import RunConfig
 from retia.benchmarks.curve import Curve
 from retia.benchmarks.environment import peak_rss_bytes
@@ -43,7 +44,7 @@ class SeedJob:
     """A seed to run: the version's folder, the config, and the run directory.
 
     `source` is the folder of the version that a transfer learns on; `device` is where to train,
-    chosen by itself if none is named.
+    chosen by itself if none is named; with `embeddings` those of the probe set are kept.
     """
 
     root: Path
@@ -52,6 +53,13 @@ class SeedJob:
     run: Path
     source: Path | None = None
     device: str | None = None
+    embeddings: bool = False
+
+    @property
+    def done(self) -> bool:
+        """Whether the files that are wanted stand."""
+        wanted = [RESULT_FILE, *([EMBEDDINGS_FILE] if self.embeddings else [])]
+        return all((self.folder / name).exists() for name in wanted)
 
     @property
     def folder(self) -> Path:
@@ -155,6 +163,7 @@ def _train(version: Version, job: SeedJob) -> tuple[Values, dict[str, Any]]:
     import torch
 
     from retia.benchmarks.checkpoint import Checkpoint
+    from retia.benchmarks.embedding import embed
     from retia.benchmarks.training import torch_settings, train
 
     assert job.config.training is not None
@@ -172,6 +181,8 @@ def _train(version: Version, job: SeedJob) -> tuple[Values, dict[str, Any]]:
             source=None if job.source is None else Version.open(job.source),
             checkpoint=checkpoint,
         )
+        if job.embeddings:
+            embed(trained.learner, trained.view, probe_nodes(version)).write(job.folder)
     return dict(trained.predictions), {
         "parameters": trained.parameters,
         "epochs": trained.epochs,

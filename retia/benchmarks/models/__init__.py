@@ -26,6 +26,7 @@ from retia.benchmarks.models import (
     personalised_pagerank,
     resource_allocation,
     rgcn,
+    sheaf,
     sign,
 )
 from retia.benchmarks.models.model import EncoderSize, Model
@@ -58,6 +59,7 @@ _MODULES = (
     gat,
     gin,
     rgcn,
+    sheaf,
 )
 
 MODELS: dict[str, Model] = {module.MODEL.name: module.MODEL for module in _MODULES}

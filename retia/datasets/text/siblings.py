@@ -69,7 +69,12 @@ def link_dataset(job: Job) -> Dataset:
     mask, grouping = _hide(asked, randomness)
     relations, removed = _seen(graph, asked, mask)
     hidden = LinkGraph(
-        graph.num_nodes, asked.directed, asked.pairs[~mask], asked.pairs[mask], grouping=grouping
+        graph.num_nodes,
+        asked.directed,
+        asked.pairs[~mask],
+        asked.pairs[mask],
+        grouping=grouping,
+        context=_joined([one for one in relations if one.name != asked.name]),
     )
     reverse = " The reverse of a hidden edge is hidden too." if asked.directed else ""
     task = make_link_task(
@@ -173,6 +178,12 @@ def _seen(
         text = None if relation.text is None else relation.text[kept]
         relations.append(replace(relation, pairs=relation.pairs[kept], text=text))
     return tuple(relations), removed
+
+
+def _joined(relations: list[TextRelation]) -> Ints:
+    """The pairs of all these relations, (E, 2)."""
+    pairs = [relation.pairs for relation in relations]
+    return np.concatenate([np.zeros((0, 2), dtype=np.int64), *pairs])
 
 
 def _undirected_keys(pairs: Ints, num_nodes: int) -> Ints:
