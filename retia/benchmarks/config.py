@@ -10,7 +10,8 @@ from pydantic import Field
 import retia
 from retia.benchmarks.models import Model, model
 from retia.benchmarks.settings import Settings, read_settings
-from retia.protocol.baselines import node_features, node_positions
+from retia.protocol.baselines import node_features
+from retia.protocol.heuristics import node_positions
 from retia.shards.canonical import canonical_json, sha256_bytes
 from retia.shards.errors import InputError
 from retia.shards.manifest import Task

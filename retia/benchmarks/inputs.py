@@ -18,7 +18,8 @@ from torch import Tensor
 
 from retia.benchmarks.config import Scaling
 from retia.benchmarks.view import View
-from retia.protocol.baselines import node_features, node_positions
+from retia.protocol.baselines import node_features
+from retia.protocol.heuristics import node_positions
 from retia.protocol.pairs import contains
 from retia.protocol.predictions import PARTS
 from retia.shards.arrays import encoding_matrix, integers, label_matrix, pairs

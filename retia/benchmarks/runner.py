@@ -177,6 +177,7 @@ def _result(
             "parameters": max(result["parameters"] for result in results),
             "hardware": hardware(", ".join(devices)),
             "external_data": _external(config),
+            "valid_edges_as_input": False,
             "deterministic": not model(config.model).trained,
             "tuned": None,
             "notes": _notes(version, config),

@@ -5,6 +5,7 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
 from retia.protocol.blocks import Blocks
 from retia.protocol.groups import Grouping
@@ -45,6 +46,20 @@ class LinkGraph:
     def target_degree(self) -> NDArray[np.int64]:
         """(n,) visible in-degree, or visible degree where undirected."""
         return self._degree(1)
+
+    @cached_property
+    def neighbours(self) -> csr_array:
+        """The visible edges without directions, as a symmetric 0/1 matrix (n, n), rows sorted."""
+        row, column = self.visible.T
+        ends = np.concatenate([column, row]), np.concatenate([row, column])
+        union = csr_array((np.ones(2 * len(row)), ends), shape=(self.num_nodes, self.num_nodes))
+        union.data[:] = 1
+        return union
+
+    @cached_property
+    def neighbour_count(self) -> NDArray[np.int64]:
+        """(n,) the number of neighbours, directions ignored."""
+        return np.asarray(np.diff(self.neighbours.indptr), dtype=np.int64)
 
     def canonical(self, pairs: Pairs) -> Pairs:
         """The pairs, with src < dst where the graph is undirected."""

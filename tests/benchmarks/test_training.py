@@ -21,7 +21,7 @@ from retia.benchmarks.learners import EdgeLearner, NodeLearner
 from retia.benchmarks.training import Trained, torch_settings, train
 from retia.benchmarks.view import View
 from retia.protocol import evaluate, load_truth
-from retia.protocol.baselines import link_scores
+from retia.protocol.heuristics import link_scores
 from retia.shards.errors import InputError, IntegrityError
 from retia.shards.version import Version
 
