@@ -13,6 +13,7 @@ from retia.benchmarks.models import (
     gcn,
     gin,
     graphsage,
+    hiponet,
     katz,
     knn_rank,
     l3,
@@ -28,6 +29,7 @@ from retia.benchmarks.models import (
     rgcn,
     sheaf,
     sign,
+    snowflake,
 )
 from retia.benchmarks.models.model import EncoderSize, Model
 from retia.shards.errors import NotFoundError
@@ -60,6 +62,8 @@ _MODULES = (
     gin,
     rgcn,
     sheaf,
+    snowflake,
+    hiponet,
 )
 
 MODELS: dict[str, Model] = {module.MODEL.name: module.MODEL for module in _MODULES}
