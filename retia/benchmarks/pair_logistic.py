@@ -64,7 +64,7 @@ def masked_features(graph: LinkGraph, pairs: Pairs, fold: Ints, whole: bool) -> 
 
     Where pairs are hidden `whole`, their reverses are hidden with them.
     """
-    keyed = replace(graph, directed=graph.directed and not whole)
+    keyed = _keyed(graph, whole)
     visible, asked = keyed.keys(graph.visible), keyed.keys(pairs)
     order = np.argsort(fold, kind="stable")
     found = []
@@ -72,6 +72,12 @@ def masked_features(graph: LinkGraph, pairs: Pairs, fold: Ints, whole: bool) -> 
         left = graph.visible[~np.isin(visible, asked[inside])]
         found.append(pair_features(replace(graph, visible=left), pairs[inside]))
     return np.concatenate(found)[np.argsort(order, kind="stable")]
+
+
+def draw_folds(graph: LinkGraph, pairs: Pairs, whole: bool, rng: np.random.Generator) -> Ints:
+    """(T,) a fold for each pair; its reverse has the same where pairs are hidden whole."""
+    _, number = np.unique(_keyed(graph, whole).keys(pairs), return_inverse=True)
+    return rng.integers(FOLDS, size=len(pairs))[number]
 
 
 @lru_cache(maxsize=1)
@@ -96,16 +102,14 @@ def fitted(root: Path, digest: str, task: str, split: int) -> PairLogistic:
     pairs = torch.cat([edges, others]).numpy()
     graph = visible_graph(version, task)
     whole = version.manifest.task(task).split.parameters.get("reverse") == "hidden"
-    fold = _folds(pairs, graph.num_nodes, rng)
+    fold = draw_folds(graph, pairs, whole, rng)
     labels = np.arange(len(pairs)) < len(edges)
     return PairLogistic.fit(masked_features(graph, pairs, fold, whole), labels.astype(np.int64))
 
 
-def _folds(pairs: Pairs, num_nodes: int, rng: np.random.Generator) -> Ints:
-    """(T,) a fold for each pair, the same for its reverse."""
-    low, high = np.sort(pairs, axis=1).T
-    _, number = np.unique(low * num_nodes + high, return_inverse=True)
-    return rng.integers(FOLDS, size=number.max() + 1)[number]
+def _keyed(graph: LinkGraph, whole: bool) -> LinkGraph:
+    """The graph with one key for a pair and its reverse where these are hidden together."""
+    return replace(graph, directed=graph.directed and not whole)
 
 
 def _logs(features: Floats, unit: Floats) -> Floats:

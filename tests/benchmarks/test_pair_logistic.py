@@ -7,7 +7,13 @@ import numpy as np
 import pytest
 
 from retia.benchmarks import MODELS
-from retia.benchmarks.pair_logistic import PairLogistic, fitted, masked_features, pair_features
+from retia.benchmarks.pair_logistic import (
+    PairLogistic,
+    draw_folds,
+    fitted,
+    masked_features,
+    pair_features,
+)
 from retia.protocol import evaluate, load_truth
 from retia.protocol.heuristics import HEURISTICS
 from retia.protocol.pairs import LinkGraph
@@ -32,6 +38,19 @@ def _training(graph: LinkGraph) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     labels = np.repeat([1, 0], [len(graph.visible), len(others)])
     pairs = np.concatenate([graph.visible, others])
     return pairs, labels, rng.integers(3, size=len(pairs))
+
+
+@pytest.mark.parametrize("whole", [False, True])
+def test_reverse_of_a_pair_is_hidden_with_it_just_where_pairs_are_hidden_whole(whole: bool) -> None:
+    """What a visible reverse says of an edge is learned where a task shows it, and only there."""
+    pairs = np.column_stack([np.arange(NODES), (np.arange(NODES) + 1) % NODES])
+    both = np.concatenate([pairs, pairs[:, ::-1]])
+    graph = LinkGraph(NODES, True, both, both[:0])
+    fold = draw_folds(graph, both, whole, np.random.default_rng(0))
+    assert (fold[:NODES] == fold[NODES:]).all() == whole
+    katz = masked_features(graph, both, fold, whole)[:, list(HEURISTICS).index("katz") - 2]
+    assert (katz[fold != np.roll(fold, NODES)] > 0.001).all()
+    assert not whole or (katz < 0.001).all()
 
 
 @pytest.mark.parametrize("whole", [False, True])
