@@ -5,11 +5,13 @@ from difflib import get_close_matches
 from retia.benchmarks.models import (
     adamic_adar,
     common_neighbours,
+    coordinate_mlp,
     correct_and_smooth,
     degree,
     degree_regression,
     distance,
     gat,
+    gav,
     gcn,
     gin,
     graphsage,
@@ -36,6 +38,7 @@ _MODULES = (
     degree_regression,
     majority,
     mlp,
+    coordinate_mlp,
     matrix_factorisation,
     node2vec,
     sign,
@@ -46,6 +49,7 @@ _MODULES = (
     gat,
     gin,
     rgcn,
+    gav,
 )
 
 MODELS: dict[str, Model] = {module.MODEL.name: module.MODEL for module in _MODULES}
