@@ -169,7 +169,7 @@ class NodeLearner:
         )
         self._parts = _on_device(inputs.view, encoder=encoder, head=head)
         self.inputs, self.training, self._refine = inputs, training, refine
-        self._batches = make_batches(inputs.view, training, rng)
+        self._batches = make_batches(inputs.view, training, rng, shares=1)
         self._several = inputs.labels.ndim == 2
         if not self._several:
             count = torch.bincount(inputs.labels, minlength=inputs.num_classes)
