@@ -16,8 +16,8 @@ import numpy as np
 from retia.datasets.vessel.generator.oracle import continuation_scores
 from retia.datasets.vessel.synthetic import generate_vessels, write_synthetic
 from retia.protocol.audit import audit
-from retia.protocol.baselines import link_scores, node_positions
 from retia.protocol.evaluation import load_truth
+from retia.protocol.heuristics import link_scores, node_positions
 from retia.protocol.metrics import rocauc
 from retia.protocol.randomness import Randomness
 from retia.shards.version import Version

@@ -106,8 +106,7 @@ def samples(graph: Csr, pairs: Ints, rng: np.random.Generator) -> None:
 def blocks(graph: Csr, position: np.ndarray) -> None:
     """Partitions, the halos of their parts, random walks."""
     shuffled = np.random.default_rng(1).permutation(graph.num_nodes) * PARTS // graph.num_nodes
-    cut_share = edge_cut(graph, shuffled) / graph.num_edges
-    print(f"  a random cut into {PARTS} parts: {cut_share:.4f} of edges")
+    print(f"  {PARTS} parts at random: cut {edge_cut(graph, shuffled) / graph.num_edges:.4f}")
     for name, cut in {
         "Morton blocks": lambda: morton_blocks(position, PARTS),
         "label propagation": lambda: label_partition(graph, PARTS, np.random.default_rng(1)),

@@ -10,6 +10,7 @@ from hypothesis import settings
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 NO_DATA = "test data is not here"
+NO_GPU = "no GPU on this machine"
 
 settings.register_profile("retia", deadline=None)  # a busy machine is no failure
 settings.load_profile("retia")
@@ -19,7 +20,7 @@ R = TypeVar("R", pytest.TestReport, pytest.CollectReport)
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """In CI a test may be skipped for want of test data, and for no other reason."""
+    """In CI a test may be skipped for want of test data or of a GPU, and for no other reason."""
     return _refuse_skips((yield))
 
 
@@ -40,7 +41,7 @@ def data() -> Path:
 def _refuse_skips(report: R) -> R:
     if os.environ.get("CI") and report.skipped and not hasattr(report, "wasxfail"):
         reason = str(report.longrepr)
-        if NO_DATA not in reason:
+        if not any(allowed in reason for allowed in (NO_DATA, NO_GPU)):
             report.outcome = "failed"
             report.longrepr = f"skipped in CI: {reason}"
     return report

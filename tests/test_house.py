@@ -26,7 +26,7 @@ GROUPS = {
         "query",
         "describe",
     ],
-    "Benchmarks": ["run", "models", "metrics"],
+    "Benchmarks": ["run", "sweep", "compare", "models", "metrics"],
     "Server": ["login", "submit", "publish", "serve", "worker", "admin"],
 }
 
@@ -65,10 +65,11 @@ def test_nothing() -> None:
         ("pytest.importorskip('no_such_package')", "pass", True),
         ("pytestmark = pytest.mark.skip(reason='later')", "pass", True),
         ("", "pytest.skip('test data is not here')", False),
+        ("", "pytest.skip('no GPU on this machine')", False),
         ("", "pytest.xfail('known')", False),
     ],
 )
-def test_in_ci_only_want_of_test_data_may_skip(
+def test_in_ci_only_want_of_data_or_gpu_may_skip(
     tmp_path: Path, line: str, inside: str, failed: bool
 ) -> None:
     (tmp_path / "conftest.py").write_text((ROOT / "tests" / "conftest.py").read_text())

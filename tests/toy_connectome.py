@@ -24,6 +24,7 @@ from retia.protocol.groups import (
     Grouping,
     Hemispheres,
     Homologs,
+    NodeGroups,
     hide_by_homolog,
     hide_by_pair,
     hide_in_hemisphere,
@@ -135,11 +136,16 @@ def toy_weights(
     return write(out, "toy-weight", relations, (task,), columns, **secret)
 
 
-def toy_classes(out: Path, grouping: Homologs | Hemispheres) -> Version:
-    """Two node tasks: the block of a neuron, and whether it is odd."""
+def toy_classes(
+    out: Path,
+    grouping: Homologs | Hemispheres | NodeGroups,
+    columns: tuple[NodeColumn, ...] = (),
+    labels: np.ndarray = BLOCK,
+) -> Version:
+    """Two node tasks: the block of a neuron (or other labels), and whether it is odd."""
     tasks = tuple(
         make_node_task(
-            labels,
+            of_task,
             name=name,
             label=name,
             classes=classes,
@@ -148,13 +154,13 @@ def toy_classes(out: Path, grouping: Homologs | Hemispheres) -> Version:
             sealed=False,
             grouping=grouping,
         )
-        for name, labels, classes in (
-            ("block", BLOCK, ("a", "b", "c", "d")),
-            ("odd", BLOCK % 2, ("even", "odd")),
+        for name, of_task, classes in (
+            ("block", labels, ("a", "b", "c", "d")),
+            ("odd", labels % 2, ("even", "odd")),
         )
     )
     relations = (EdgeColumns("chemical", True, chemical()),)
-    return write(out, "toy-classes", relations, tasks, ())
+    return write(out, "toy-classes", relations, tasks, columns)
 
 
 def write(

@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 CSV_FIELDS = (
     "rank", "method", "user", "baseline", "tier", "parameters", "hardware", "external_data",
-    "deterministic", "num_seeds", "submissions", "created", "submission",
+    "valid_edges_as_input", "deterministic", "num_seeds", "submissions", "created", "submission",
 )  # fmt: skip
 
 
@@ -110,6 +110,7 @@ def row_json(row: Row) -> dict[str, Any]:
         "parameters": meta.get("parameters"),
         "hardware": meta.get("hardware"),
         "external_data": meta.get("external_data"),
+        "valid_edges_as_input": bool(meta.get("valid_edges_as_input")),
         "deterministic": bool(meta.get("deterministic")),
         "seeds": submission.seeds,
         "num_seeds": len(submission.seeds),

@@ -10,7 +10,8 @@ from pydantic import Field
 import retia
 from retia.benchmarks.models import Model, model
 from retia.benchmarks.settings import Settings, read_settings
-from retia.protocol.baselines import node_features, node_positions
+from retia.protocol.baselines import node_features
+from retia.protocol.heuristics import node_positions
 from retia.shards.canonical import canonical_json, sha256_bytes
 from retia.shards.errors import InputError
 from retia.shards.manifest import Task
@@ -18,9 +19,19 @@ from retia.shards.version import Version
 
 Decoder = Literal["dot", "hadamard", "difference", "distance"]
 Precision = Literal["float32", "bfloat16"]
+Scaling = Literal["z-score", "row-normalised", "raw"]
+ClassWeights = Literal["balanced", "none"]
 Batching = Literal["full", "blocks", "neighbours", "saint"]
 
 PAIR_TASKS = ("link", "edge-regression")
+SHOWING = (
+    "benchmarks/analysis/",
+    "benchmarks/drawing.py",
+    "benchmarks/learning_curves.py",
+    "benchmarks/pages.py",
+    "benchmarks/report.py",
+    "benchmarks/sweep.py",
+)
 
 DEFAULTS: dict[str, dict[str, Any]] = {
     "link": {"epochs": 30, "evaluate_every": 1, "dropout": 0.0},
@@ -38,8 +49,10 @@ class Training(Settings):
     `fan_out` neighbours of a node are sampled in each layer. Of each step's edges, the decoder
     takes `decoder_steps` shares, an update each, before the encoder is updated once. The validation
     score is taken every `evaluate_every` epochs; after `patience` of them without a better one,
-    training stops. `precision` bfloat16 is automatic mixed precision. Results are equal to the last
-    bit for equal `threads`.
+    training stops. `inputs` says how features reach the model; words of a bag that occur once or
+    twice drown the others in z-scores. `class_weights` of the loss are for tasks of one class a
+    node. `precision` bfloat16 is automatic mixed precision. Results are equal to the last bit for
+    equal `threads`.
     """
 
     epochs: Annotated[int, Field(ge=1, le=100_000)]
@@ -55,17 +68,24 @@ class Training(Settings):
     lr: Annotated[float, Field(gt=0, le=10)] = 0.01
     weight_decay: Annotated[float, Field(ge=0, le=10)] = 0.0
     decoder: Decoder | None = None
+    inputs: Scaling = "z-score"
+    class_weights: ClassWeights = "balanced"
     precision: Precision = "float32"
     threads: Annotated[int, Field(ge=1, le=256)] = 1
 
 
 @cache
 def code_version() -> str:
-    """The first 12 hex digits of the sha256 of the sources of `protocol` and `benchmarks`."""
+    """The first 12 hex digits of the sha256 of the sources that predictions depend on.
+
+    Those are `protocol` and `benchmarks` without what only shows or compares results.
+    """
     root, digest = Path(retia.__file__).parent, hashlib.sha256()
     for room in ("protocol", "benchmarks"):
         for path in sorted((root / room).rglob("*.py")):
-            digest.update(f"{path.relative_to(root)}\n".encode() + path.read_bytes())
+            name = path.relative_to(root).as_posix()
+            if not name.startswith(SHOWING):
+                digest.update(f"{name}\n".encode() + path.read_bytes())
     return digest.hexdigest()[:12]
 
 
@@ -102,6 +122,16 @@ class RunConfig(Settings):
         """`{out}/{name}@{version}/{task}/{model}-{hash12}`; the hash covers the whole config."""
         digest = sha256_bytes(canonical_json(self.model_dump()))
         return out / f"{self.dataset}@{self.version}" / self.task / f"{self.model}-{digest[:12]}"
+
+
+def flatten(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested settings as one level, with keys as `training.lr`."""
+    found: dict[str, Any] = {}
+    for key, value in values.items():
+        found |= (
+            flatten(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
+        )
+    return found
 
 
 class RunFile(Settings):
@@ -182,6 +212,8 @@ def _training(
         return None
     if task.type not in PAIR_TASKS and "decoder" in given:
         raise InputError("a decoder joins the two nodes of a pair; a node task has none")
+    if task.type != "node" and "class_weights" in given:
+        raise InputError(f"class_weights: '{task.name}' is no task of one class a node")
     if chosen.decoder is not None and "decoder" in given:
         raise InputError(f"model '{chosen.name}' has a decoder of its own")
     values = {**DEFAULTS[task.type], **given}

@@ -1,11 +1,12 @@
 """Tensors of a version: node inputs, the visible graph, what to learn from, what to predict.
 
-Node inputs are the z-scored feature columns, with the encoding of texts that is asked for, then the
-z-scored positions; where there are neither, a column of ones. The view holds the *visible* edges
-of all relations. Hidden edges are in no table that is read here.
+Node inputs are the feature columns, with the encoding of texts that is asked for, then the
+positions; where there are neither, a column of ones. Features are z-scored, divided by the sum of
+their magnitudes in each row, or left raw; positions are always z-scored. The view holds the
+*visible* edges of all relations. Hidden edges are in no table that is read here.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,12 +16,14 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 from torch import Tensor
 
+from retia.benchmarks.config import Scaling
 from retia.benchmarks.view import View
-from retia.protocol.baselines import node_features, node_positions
+from retia.protocol.baselines import node_features
+from retia.protocol.heuristics import node_positions
 from retia.protocol.pairs import contains
 from retia.protocol.predictions import PARTS
 from retia.shards.arrays import encoding_matrix, integers, label_matrix, pairs
-from retia.shards.errors import IntegrityError
+from retia.shards.errors import InputError, IntegrityError
 from retia.shards.manifest import Part
 from retia.shards.version import Version
 
@@ -79,7 +82,12 @@ class NodeInputs:
 
 
 def link_inputs(
-    version: Version, task_name: str, split: int, device: str, encoding: str | None = None
+    version: Version,
+    task_name: str,
+    split: int,
+    device: str,
+    encoding: str | None = None,
+    scaling: Scaling = "z-score",
 ) -> LinkInputs:
     """The tensors of one split of a link task."""
     relation = version.manifest.relation(str(version.manifest.task(task_name).relation))
@@ -90,7 +98,7 @@ def link_inputs(
     positions = node_positions(version)
     items = {part: _pairs(version, f"tasks/{task_name}/{split}/{part}") for part in PARTS}
     return LinkInputs(
-        view=_view(version, relation.name, _node_inputs(version, encoding), device),
+        view=_pair_view(version, relation.name, encoding, scaling, device),
         directed=relation.directed,
         positives=torch.as_tensor(visible[places], device=device),
         places=torch.as_tensor(places, device=device),
@@ -101,7 +109,12 @@ def link_inputs(
 
 
 def edge_inputs(
-    version: Version, task_name: str, split: int, device: str, encoding: str | None = None
+    version: Version,
+    task_name: str,
+    split: int,
+    device: str,
+    encoding: str | None = None,
+    scaling: Scaling = "z-score",
 ) -> EdgeInputs:
     """The tensors of one split of an edge-regression task."""
     relation = version.manifest.relation(str(version.manifest.task(task_name).relation))
@@ -110,7 +123,7 @@ def edge_inputs(
     mean, spread = float(labels.mean()), float(labels.std()) or 1.0
     items = {part: _pairs(version, f"tasks/{task_name}/{split}/{part}") for part in PARTS}
     return EdgeInputs(
-        view=_view(version, relation.name, _node_inputs(version, encoding), device),
+        view=_pair_view(version, relation.name, encoding, scaling, device),
         directed=relation.directed,
         train=torch.as_tensor(_pairs(version, f"tasks/{task_name}/{split}/train"), device=device),
         labels=torch.as_tensor(((labels - mean) / spread).astype(np.float32), device=device),
@@ -121,23 +134,34 @@ def edge_inputs(
 
 
 def node_inputs(
-    version: Version, task_name: str, split: int, device: str, encoding: str | None = None
+    version: Version,
+    task_name: str,
+    split: int,
+    device: str,
+    encoding: str | None = None,
+    scaling: Scaling = "z-score",
 ) -> NodeInputs:
     """The tensors of one split of a node task."""
-    return _node_split(version, task_name, split, device, _node_inputs(version, encoding))
+    return _node_split(version, task_name, split, device, _node_inputs(version, encoding, scaling))
 
 
 def shared_inputs(
-    version: Version, task_name: str, split: int, device: str, encoding: str, scale: Version
+    version: Version,
+    task_name: str,
+    split: int,
+    device: str,
+    encoding: str,
+    scale: Version,
+    scaling: Scaling = "z-score",
 ) -> NodeInputs:
     """The tensors of one split, with the encoding alone as inputs.
 
-    They are z-scored by the mean and the spread of the vectors of `scale`, so that two graphs
-    share one space.
+    Z-scores are by the mean and the spread of the vectors of `scale`, so that two graphs share one
+    space.
     """
     vectors = encoding_matrix(version, encoding)
     like = vectors if scale is version else encoding_matrix(scale, encoding)
-    return _node_split(version, task_name, split, device, _z_score(vectors, like))
+    return _node_split(version, task_name, split, device, _scaled(vectors, like, scaling))
 
 
 def _node_split(version: Version, task_name: str, split: int, device: str, x: Floats) -> NodeInputs:
@@ -156,13 +180,31 @@ def _node_split(version: Version, task_name: str, split: int, device: str, x: Fl
     )
 
 
-def _node_inputs(version: Version, encoding: str | None) -> Floats:
-    blocks = (node_features(version, encoding), node_positions(version))
-    present = [block for block in blocks if block is not None]
-    if not present:
+def _node_inputs(version: Version, encoding: str | None, scaling: Scaling) -> Floats:
+    features, positions = node_features(version, encoding), node_positions(version)
+    blocks = [
+        (values, how)
+        for values, how in ((features, scaling), (positions, "z-score"))
+        if values is not None
+    ]
+    if not blocks:
         return np.ones((version.manifest.num_nodes, 1), dtype=np.float32)
-    values = np.concatenate(present, axis=1)
-    return _z_score(values, values)
+    values = np.hstack([block for block, _ in blocks])
+    broken = np.flatnonzero(~np.isfinite(values).all(axis=0))
+    if len(broken):
+        node = int(np.flatnonzero(~np.isfinite(values[:, broken[0]]))[0])
+        raise InputError(
+            f"{version.manifest.reference}: input {broken[0]} of node {node} is no finite number; "
+            "'retia audit' names the column"
+        )
+    return np.hstack([_scaled(block, block, how) for block, how in blocks])
+
+
+def _scaled(values: NDArray[Any], like: NDArray[Any], scaling: Scaling) -> Floats:
+    if scaling == "z-score":
+        return _z_score(values, like)
+    total = np.abs(values).sum(axis=1, keepdims=True) if scaling == "row-normalised" else 1.0
+    return np.asarray(values / np.where(total > 0, total, 1), dtype=np.float32)
 
 
 def _z_score(values: NDArray[Any], like: NDArray[Any]) -> Floats:
@@ -188,6 +230,20 @@ def _view(version: Version, first: str | None, x: Floats, device: str) -> View:
         if positions is None
         else torch.as_tensor(_in_edge_lengths(positions, edges), device=device),
     )
+
+
+def _pair_view(
+    version: Version, relation: str, encoding: str | None, scaling: Scaling, device: str
+) -> View:
+    """As `_view`, with positions among the inputs in edge lengths, as the view has them.
+
+    What is learnt of near and far then does not depend on how large the sample is.
+    """
+    view = _view(version, relation, _node_inputs(version, encoding, scaling), device)
+    if view.positions is None:
+        return view
+    features = view.x[:, : -view.positions.shape[1]]
+    return replace(view, x=torch.cat([features, view.positions], dim=1))
 
 
 def _in_edge_lengths(positions: NDArray[np.float64], edges: Ints) -> Floats:

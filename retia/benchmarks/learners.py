@@ -149,8 +149,9 @@ class EdgeLearner:
 class NodeLearner:
     """An encoder and a linear head, trained on the labelled nodes.
 
-    Classes weigh the same in the loss, by their numbers among the training labels alone. Where a
-    node may have several, each class is a question of its own, and all nodes weigh the same.
+    With balanced `class_weights` classes weigh the same in the loss, by their numbers among the
+    training labels alone. Where a node may have several, each class is a question of its own, and
+    all nodes weigh the same.
     `refine` is applied to the probabilities of all nodes when they are asked for.
     """
 
@@ -171,7 +172,8 @@ class NodeLearner:
         self.inputs, self.training, self._refine = inputs, training, refine
         self._batches = make_batches(inputs.view, training, rng, shares=1)
         self._several = inputs.labels.ndim == 2
-        if not self._several:
+        self._weight = torch.ones(inputs.num_classes, device=inputs.view.x.device)
+        if not self._several and training.class_weights == "balanced":
             count = torch.bincount(inputs.labels, minlength=inputs.num_classes)
             present = (count > 0).sum()
             self._weight = len(inputs.labels) / (present * count.clamp(min=1)).float()
@@ -187,7 +189,7 @@ class NodeLearner:
         return self.inputs.view
 
     def epoch(self, update: Update) -> float:
-        """Cross-entropy with balanced classes, or binary cross-entropy of each class."""
+        """Cross-entropy of the class, or binary cross-entropy of each class."""
         losses: list[float] = []
         for step in self._batches.nodes(self.inputs):
             loss = self._loss(self._logits(step.view)[step.nodes], step)

@@ -3,18 +3,16 @@
 ```
 {out}/{name}@{version}/{task}/{model}-{hash12}/
   config.yaml           what decides the run; its hash is in the folder's name
-  seeds/{seed}/         result.json, predictions.parquet, metrics.jsonl
+  seeds/{seed}/         result.json, predictions.parquet, metrics.jsonl; embeddings.parquet
   predictions.parquet   all seeds, ready to submit
   result.json           what a submission says, mean and unbiased std, the environment
+  report.html           the same for people, with the learning curves of curves.svg
 ```
 """
 
 import json
-import multiprocessing
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,19 +20,20 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
+from pydantic import ValidationError
 
 from retia.benchmarks.config import RunConfig
 from retia.benchmarks.environment import cores, hardware, versions
 from retia.benchmarks.models import model
+from retia.benchmarks.pool import SeedPool, check_workers
+from retia.benchmarks.report import write_report
 from retia.benchmarks.seed import (
     PREDICTIONS_FILE,
     RESULT_FILE,
     SeedJob,
     parquet_bytes,
-    run_seed,
-    start_worker,
 )
-from retia.shards.errors import InputError, IntegrityError, MissingExtraError, ServiceError
+from retia.shards.errors import InputError, IntegrityError, MissingExtraError
 from retia.shards.manifest import Task
 from retia.shards.version import Version
 from retia.shards.writer import write_atomically
@@ -63,35 +62,46 @@ def run(
     source: Version | None = None,
     device: str | None = None,
     tuned: dict[str, Any] | None = None,
+    embeddings: bool = False,
+    pool: SeedPool | None = None,
 ) -> Path:
     """Run the seeds that are not done yet, then write the run's predictions and result.
 
     `source` is the version that the config of a transfer learns on. `device` is a torch device; by
-    default a GPU where there is one. `workers` processes (the number of cores by default) train
-    side by side, each with the config's threads; their number does not change the results.
+    default a GPU where there is one. `workers` processes (the number of cores by default), or those
+    of a `pool` that stays open, train side by side, each with the config's threads; their number
+    does not change the results.
     `on_seed` is called as each seed is done; `tuned` says how the hyper-parameters were chosen.
-    Returns the run directory. Raises `InputError` where
-    the directory holds another run.
+    With `embeddings` each seed also leaves those of the probe set; one that is done without them
+    is run again. Returns the run directory. Raises `InputError` where the directory holds another
+    run, or the model embeds nothing.
     """
     start = time.perf_counter()
-    if workers is not None and workers < 1:
-        raise InputError(f"--workers is {workers}; at least 1 is needed")
+    check_workers(workers)
+    if embeddings and not config.training:
+        raise InputError(f"model '{config.model}' is computed, and embeds no nodes")
     folder = config.folder(out)
     _claim(folder, config)
     wanted = seeds_of(config, version.manifest.task(config.task), seeds)
     _check_source(config, source)
     root = None if source is None else source.root
-    jobs = [SeedJob(version.root, config, seed, folder, root, device) for seed in wanted]
-    done = [job.seed for job in jobs if (job.folder / RESULT_FILE).exists()]
+    jobs = [
+        SeedJob(version.root, config, seed, folder, root, device, embeddings) for seed in wanted
+    ]
+    done = [job.seed for job in jobs if job.done]
     left = [job for job in jobs if job.seed not in done]
     for seed in done:
         on_seed(seed)
-    for seed in _run_all(left, config, min(workers or cores(), max(len(left), 1))):
-        on_seed(seed)
+    _need_torch(config)
+    if left:
+        with pool or SeedPool(min(workers or cores(), len(left))) as ready:
+            for seed in ready.run(left):
+                on_seed(seed)
     _write_predictions(jobs)
     result = _result(version, config, jobs, time.perf_counter() - start, len(done))
     result["submission"]["tuned"] = tuned
     write_atomically(folder / RESULT_FILE, _pretty(result))
+    write_report(folder)
     return folder
 
 
@@ -104,6 +114,17 @@ def read_result(folder: Path) -> dict[str, Any]:
         raise InputError(f"{folder} is no run directory: it has no {RESULT_FILE}") from error
     except ValueError as error:
         raise IntegrityError(f"{path}: not readable JSON ({error}); delete it to re-run") from error
+
+
+def read_config(folder: Path) -> RunConfig:
+    """The config of a run directory."""
+    path = folder / CONFIG_FILE
+    try:
+        return RunConfig.model_validate(yaml.safe_load(path.read_bytes()))
+    except FileNotFoundError as error:
+        raise InputError(f"{folder} is no run directory: it has no {CONFIG_FILE}") from error
+    except (yaml.YAMLError, ValidationError) as error:
+        raise IntegrityError(f"{path}: not the config of a run of this version") from error
 
 
 def _check_source(config: RunConfig, source: Version | None) -> None:
@@ -125,35 +146,6 @@ def _claim(folder: Path, config: RunConfig) -> None:
         write_atomically(path, content)
     elif path.read_bytes() != content:
         raise InputError(f"{path} is of another run than its folder's name says; move it away")
-
-
-def _run_all(jobs: list[SeedJob], config: RunConfig, workers: int) -> Iterator[int]:
-    _need_torch(config)
-    if not config.training or workers == 1:
-        for job in jobs:
-            yield run_seed(job)
-    else:
-        yield from _run_parallel(jobs, workers)
-
-
-def _run_parallel(jobs: list[SeedJob], workers: int) -> Iterator[int]:
-    others = set(multiprocessing.active_children())
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, context, initializer=start_worker) as pool:
-        futures = [pool.submit(run_seed, job) for job in jobs]
-        try:
-            for future in as_completed(futures):
-                yield future.result()
-        except BaseException as error:
-            pool.shutdown(wait=False, cancel_futures=True)
-            for process in set(multiprocessing.active_children()) - others:
-                process.terminate()
-            if isinstance(error, BrokenProcessPool):
-                raise ServiceError(
-                    "a training process was killed, most likely for want of memory; finished "
-                    "seeds are kept: run again, with fewer --workers or a smaller --hidden"
-                ) from error
-            raise
 
 
 def _need_torch(config: RunConfig) -> None:
@@ -185,10 +177,12 @@ def _result(
             "parameters": max(result["parameters"] for result in results),
             "hardware": hardware(", ".join(devices)),
             "external_data": _external(config),
+            "valid_edges_as_input": False,
             "deterministic": not model(config.model).trained,
             "tuned": None,
             "notes": _notes(version, config),
         },
+        "primary": manifest.task(config.task).primary.key,
         "valid": _summary([result["valid"] for result in results]),
         "test": None if sealed else _summary([result["test"] for result in results]),
         "seeds": [job.seed for job in jobs],

@@ -3,6 +3,7 @@
 `result.json` is written last and in one step: where it stands, the seed is done.
 """
 
+import errno
 import multiprocessing
 import os
 import signal
@@ -17,6 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from retia.benchmarks.analysis.embeddings import EMBEDDINGS_FILE, probe_nodes
 from retia.benchmarks.config import RunConfig
 from retia.benchmarks.curve import Curve
 from retia.benchmarks.environment import peak_rss_bytes
@@ -24,6 +26,7 @@ from retia.benchmarks.models import model
 from retia.protocol.evaluation import evaluate, load_truth
 from retia.protocol.predictions import PARTS, value_columns
 from retia.shards.canonical import canonical_json, sha256_bytes
+from retia.shards.errors import InputError, ServiceError
 from retia.shards.manifest import Part
 from retia.shards.version import Version
 from retia.shards.writer import write_atomically
@@ -41,7 +44,7 @@ class SeedJob:
     """A seed to run: the version's folder, the config, and the run directory.
 
     `source` is the folder of the version that a transfer learns on; `device` is where to train,
-    chosen by itself if none is named.
+    chosen by itself if none is named; with `embeddings` those of the probe set are kept.
     """
 
     root: Path
@@ -50,6 +53,13 @@ class SeedJob:
     run: Path
     source: Path | None = None
     device: str | None = None
+    embeddings: bool = False
+
+    @property
+    def done(self) -> bool:
+        """Whether the files that are wanted stand."""
+        wanted = [RESULT_FILE, *([EMBEDDINGS_FILE] if self.embeddings else [])]
+        return all((self.folder / name).exists() for name in wanted)
 
     @property
     def folder(self) -> Path:
@@ -58,7 +68,45 @@ class SeedJob:
 
 
 def run_seed(job: SeedJob) -> int:
-    """Run one seed and write its files; returns the seed."""
+    """Run one seed and write its files; returns the seed.
+
+    Raises `ServiceError` for want of disk or memory: what is written stays valid, and the seed goes
+    on from its checkpoint when it is run again.
+    """
+    try:
+        return _run_seed(job)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise
+        raise ServiceError(
+            f"{job.run}: no space to write seed {job.seed} ({error.strerror}); free some and run "
+            "again: it goes on where it was"
+        ) from error
+    except (MemoryError, RuntimeError) as error:
+        if not _out_of_memory(error):
+            raise
+        raise ServiceError(_advice(job, error)) from error
+
+
+def _out_of_memory(error: Exception) -> bool:
+    """Whether memory ran out, of the machine or of a GPU."""
+    named = type(error).__name__ in ("OutOfMemoryError", "MemoryError")
+    return named or "can't allocate memory" in str(error) or "out of memory" in str(error)
+
+
+def _advice(job: SeedJob, error: Exception) -> str:
+    where = "GPU memory" if "CUDA" in str(error) else "memory"
+    training = job.config.training
+    if training is None:
+        return f"seed {job.seed}: out of {where}"
+    if training.batching == "full":
+        further = f"--set batching=blocks --set batches={max(16, 2 * training.batches)}"
+    else:
+        further = f"--set batches={2 * training.batches}"
+    return f"seed {job.seed}: out of {where}; try {further}, or a smaller --hidden"
+
+
+def _run_seed(job: SeedJob) -> int:
     start = time.perf_counter()
     job.folder.mkdir(parents=True, exist_ok=True)
     version = Version.open(job.root)
@@ -115,11 +163,12 @@ def _train(version: Version, job: SeedJob) -> tuple[Values, dict[str, Any]]:
     import torch
 
     from retia.benchmarks.checkpoint import Checkpoint
+    from retia.benchmarks.embedding import embed
     from retia.benchmarks.training import torch_settings, train
 
     assert job.config.training is not None
     threads = job.config.training.threads
-    device = job.device or ("cuda" if torch.cuda.is_available() else "cpu")
+    device = _device(job.device)
     key = f"{sha256_bytes(canonical_json(job.config.model_dump()))} seed {job.seed}"
     checkpoint = Checkpoint(job.folder / CHECKPOINT_FILE, key)
     with torch_settings(threads):
@@ -132,6 +181,8 @@ def _train(version: Version, job: SeedJob) -> tuple[Values, dict[str, Any]]:
             source=None if job.source is None else Version.open(job.source),
             checkpoint=checkpoint,
         )
+        if job.embeddings:
+            embed(trained.learner, trained.view, probe_nodes(version)).write(job.folder)
     return dict(trained.predictions), {
         "parameters": trained.parameters,
         "epochs": trained.epochs,
@@ -139,6 +190,20 @@ def _train(version: Version, job: SeedJob) -> tuple[Values, dict[str, Any]]:
         "device": torch.cuda.get_device_name() if device.startswith("cuda") else device,
         "threads": threads,
     }
+
+
+def _device(name: str | None) -> str:
+    """The torch device of that name, or the best there is; raises `InputError` where it is not."""
+    import torch
+
+    if name is None:
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.empty(0, device=name)
+    except (RuntimeError, AssertionError) as error:
+        first = str(error).splitlines()[0]
+        raise InputError(f"--device {name} cannot be used here: {first}") from error
+    return name
 
 
 def _measure(

@@ -25,6 +25,7 @@ from pydantic import Field
 
 from retia.benchmarks.config import RunConfig, Training, make_config
 from retia.benchmarks.models import model
+from retia.benchmarks.pool import SeedPool
 from retia.benchmarks.runner import read_result, run
 from retia.benchmarks.seed import PREDICTIONS_FILE
 from retia.benchmarks.settings import Settings
@@ -124,16 +125,17 @@ def run_sweep(
     content = yaml.safe_dump(wish.model_dump(), sort_keys=False, allow_unicode=True)
     write_atomically(folder / "sweep.yaml", content.encode())
     cells, versions = [], {}
-    for dataset, contestant in wish.cells:
-        try:
-            version = open_version(dataset.dataset, dataset.encoding)
-            cell = _run_cell(wish, dataset, contestant, version, out, workers, device)
-            versions[cell.dataset] = version
-        except RetiaError as error:
-            where = dataset.dataset, dataset.task, contestant.name
-            cell = Cell(*where, folder=None, problem=str(error))
-        cells.append(cell)
-        on_cell(cell)
+    with SeedPool(workers) as pool:
+        for dataset, contestant in wish.cells:
+            try:
+                version = open_version(dataset.dataset, dataset.encoding)
+                cell = _run_cell(wish, dataset, contestant, version, out, pool, device)
+                versions[cell.dataset] = version
+            except RetiaError as error:
+                where = dataset.dataset, dataset.task, contestant.name
+                cell = Cell(*where, folder=None, problem=str(error))
+            cells.append(cell)
+            on_cell(cell)
     _write_trials(folder, cells)
     summary = summarise_cells(cells, versions)
     write_atomically(folder / "summary.json", (json.dumps(summary, indent=2) + "\n").encode())
@@ -147,7 +149,7 @@ def _run_cell(
     contestant: Contestant,
     version: Version,
     out: Path,
-    workers: int | None,
+    pool: SeedPool,
     device: str | None,
 ) -> Cell:
     trained = model(contestant.model).trained
@@ -166,7 +168,7 @@ def _run_cell(
 
     def measure(settings: Any) -> float:
         tried = run(
-            version, config(settings), out, seeds=wish.tuning_seeds, workers=workers, device=device
+            version, config(settings), out, seeds=wish.tuning_seeds, pool=pool, device=device
         )
         return float(read_result(tried)["valid"][task.primary.key]["mean"])
 
@@ -176,7 +178,7 @@ def _run_cell(
         chosen, trials = tune(search, wish.trials, measure, higher_is_better=better)
     made = config(chosen)
     tuned = {"trials": len(trials), "chosen": chosen} if trials else None
-    folder = run(version, made, out, seeds=wish.seeds, workers=workers, device=device, tuned=tuned)
+    folder = run(version, made, out, seeds=wish.seeds, pool=pool, device=device, tuned=tuned)
     reference = version.manifest.reference
     return Cell(reference, task.name, contestant.name, folder, tuple(trials))
 

@@ -36,8 +36,8 @@ from retia.shards.version import Version
 class Trained:
     """What training leaves.
 
-    Predictions by part, parameters of all stages, how long it went on, and the learner in its best
-    state.
+    Predictions by part, parameters of all stages, how long it went on, the learner in its best
+    state, and the graph that it predicted.
     """
 
     predictions: dict[Part, NDArray[np.generic]]
@@ -45,6 +45,7 @@ class Trained:
     epochs: int
     best_epoch: int
     learner: Learner
+    view: View
 
 
 def train(
@@ -71,15 +72,16 @@ def train(
     learner: Learner
     predict: Callable[[Part], NDArray[np.generic]]
     if config.source is not None and source is not None:
-        learner, truth, predict = _transfer(source, version, config, seed, device, draws)
+        learner, truth, predict, view = _transfer(source, version, config, seed, device, draws)
     else:
         learner = _learner(version, config, split, device, draws)
         truth, predict = load_truth(version, config.task, split, "valid"), learner.predict
+        view = learner.view
     epochs, best = fit(learner, truth, config.training, curve, draws, checkpoint)
     with torch.inference_mode():
         predictions = {part: predict(part) for part in PARTS}
     parameters = sum(p.numel() for p in learner.module.parameters())
-    return Trained(predictions, parameters, epochs, best, learner)
+    return Trained(predictions, parameters, epochs, best, learner, view)
 
 
 def fit(
@@ -166,13 +168,13 @@ def _learner(
     training, kind = config.training, version.manifest.task(config.task).type
     assert training is not None
     if kind not in PAIR_TASKS:
-        nodes = node_inputs(version, config.task, split, device, config.encoding)
+        nodes = node_inputs(version, config.task, split, device, config.encoding, training.inputs)
         return NodeLearner(_encoder(config, nodes.view), nodes, training, draws, _refine(config))
     if kind == "edge-regression":
-        edges = edge_inputs(version, config.task, split, device, config.encoding)
+        edges = edge_inputs(version, config.task, split, device, config.encoding, training.inputs)
         decoder = _decoder(config, edges.view, edges.directed)
         return EdgeLearner(_encoder(config, edges.view), decoder, edges, training)
-    links = link_inputs(version, config.task, split, device, config.encoding)
+    links = link_inputs(version, config.task, split, device, config.encoding, training.inputs)
     encoder = _encoder(config, links.view)
     return LinkLearner(
         encoder, _decoder(config, links.view, links.directed), links, training, draws
@@ -186,19 +188,20 @@ def _transfer(
     seed: int,
     device: str,
     draws: torch.Generator,
-) -> tuple[NodeLearner, Truth, Callable[[Part], NDArray[np.generic]]]:
-    """What learns on the source, its validation answers, and what predicts the target."""
+) -> tuple[NodeLearner, Truth, Callable[[Part], NDArray[np.generic]], View]:
+    """What learns on the source, its validation answers, what predicts the target, its graph."""
     assert config.source is not None
     assert config.encoding is not None
     assert config.training is not None
     own = seed % source.manifest.task(config.source.task).num_splits
     split = seed % target.manifest.task(config.task).num_splits
     name = config.source.task
-    known = shared_inputs(source, name, own, device, config.encoding, source)
-    asked = shared_inputs(target, config.task, split, device, config.encoding, source)
+    like = config.encoding, source, config.training.inputs
+    known = shared_inputs(source, name, own, device, *like)
+    asked = shared_inputs(target, config.task, split, device, *like)
     learner = NodeLearner(_encoder(config, known.view), known, config.training, draws)
     truth = load_truth(source, name, own, "valid")
-    return learner, truth, lambda part: learner.predict_other(asked, part)
+    return learner, truth, lambda part: learner.predict_other(asked, part), asked.view
 
 
 def _encoder(config: RunConfig, view: View) -> torch.nn.Module:

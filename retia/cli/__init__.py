@@ -7,6 +7,7 @@ import typer
 from retia.cli import (
     build,
     check,
+    compare,
     data,
     describe,
     imports,
@@ -33,7 +34,8 @@ def make_app() -> typer.Typer:
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
-    for group in (data, build, imports, check, motifs, query, describe, run, sweep, remote, serve):
+    datasets = (data, build, imports, check, motifs, query, describe)
+    for group in (*datasets, run, sweep, compare, remote, serve):
         group.register(app)
     return app
 

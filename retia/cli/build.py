@@ -1,5 +1,6 @@
 """Verbs that make datasets: `build`, `synth`, `fetch`."""
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -7,16 +8,21 @@ import typer
 
 from retia.cli import build_connectome, build_debian, build_text
 from retia.cli.build_functional import build_functional
-from retia.cli.build_options import AsJson, Cache, Out, Seed, VersionNumber, Workers, run_build
+from retia.cli.build_options import (
+    ONLY,
+    SEALED,
+    AsJson,
+    Cache,
+    License,
+    Out,
+    Seed,
+    VersionNumber,
+    Workers,
+    run_build,
+)
 from retia.cli.output import console, print_json, print_line, print_table
-from retia.shards.store import default_store
 
 VesselSibling = Literal["link", "node", "junction"]
-VesselSealed = Annotated[
-    VesselSibling | None,
-    typer.Option(help="Keep this sibling's test answers secret: they stay in sealed/."),
-]
-VesselOnly = Annotated[VesselSibling | None, typer.Option(help="Build this sibling alone.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -74,8 +80,8 @@ def build_vessel(
     ] = False,
     out: Out = None,
     seed: Seed = None,
-    sealed: VesselSealed = None,
-    only: VesselOnly = None,
+    sealed: Annotated[VesselSibling | None, SEALED] = None,
+    only: Annotated[VesselSibling | None, ONLY] = None,
     workers: Workers = 1,
     version: VersionNumber = "1.0.0",
     split: Annotated[
@@ -110,9 +116,7 @@ def build_vessel(
         str | None,
         typer.Option(help="Make NAME-junction: a table of id,label; 'atlas'; or 'source'."),
     ] = None,
-    license_: Annotated[
-        str | None, typer.Option("--license", help="SPDX licence of the tables.")
-    ] = None,
+    license_: License = None,
     as_json: AsJson = False,
 ) -> None:
     """Build datasets from a vessel graph: links on the graph, radius classes on its line graph."""
@@ -153,19 +157,12 @@ def build_vessel(
         label=label,
         bulge=bulge,
     )
-    chosen = inputs.choose(given)
     run_build(
-        lambda step: build.build_vessel(chosen, options, out or default_store(), step),
+        partial(build.build_vessel, inputs.choose(given), options),
         build.count_steps(options),
+        out,
         as_json,
     )
-    if sealed and not only:
-        others = [f"{name}-{other}" for other in options.siblings if other != sealed]
-        console.print(
-            f"{' and '.join(others)} show the answers of {name}-{sealed}: a server that holds one "
-            "will refuse the other.",
-            soft_wrap=True,
-        )
 
 
 def synth_vessel(

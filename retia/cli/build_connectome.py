@@ -1,14 +1,26 @@
 """The verbs of `retia build` that make datasets of connectomes."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from retia.cli.build_options import AsJson, Cache, Out, Seed, VersionNumber, Workers, run_build
-from retia.cli.output import console
-from retia.shards.store import default_store
+from retia.cli.build_options import (
+    ONLY,
+    SEALED,
+    AsJson,
+    Cache,
+    Folder,
+    License,
+    Out,
+    Seed,
+    VersionNumber,
+    Workers,
+    column,
+    run_build,
+)
 
 if TYPE_CHECKING:
     from retia.datasets.connectome.inputs import ConnectomeSource
@@ -17,11 +29,8 @@ if TYPE_CHECKING:
 Sibling = Literal["link", "weight", "node"]
 SplitBy = Literal["random", "pair", "homolog", "hemisphere"]
 
-Only = Annotated[Sibling | None, typer.Option(help="Build this sibling alone.")]
-Sealed = Annotated[
-    Sibling | None,
-    typer.Option(help="Keep this sibling's test answers secret: they stay in sealed/."),
-]
+Only = Annotated[Sibling | None, ONLY]
+Sealed = Annotated[Sibling | None, SEALED]
 Split = Annotated[
     SplitBy,
     typer.Option(
@@ -35,8 +44,6 @@ KindFilter = Annotated[
     str | None,
     typer.Option(help="Keep these layers alone, joined by commas, as in chemical,gap."),
 ]
-Folder = Annotated[Path, typer.Option("--dir", help="Folder that holds the source's files.")]
-License = Annotated[str | None, typer.Option("--license", help="SPDX licence of the files.")]
 
 
 WORMS = {
@@ -65,11 +72,6 @@ def register(build: typer.Typer) -> None:
     for name, text in FLIES.items():
         build.command(name, help=text)(_fly(name))
     build.command("connectome")(build_connectome)
-
-
-def _column(text: str) -> Any:
-    """An option that names a column of the user's tables."""
-    return typer.Option(help=text, rich_help_panel="Columns, and what they are called by default")
 
 
 def _worm(name: str) -> Callable[..., None]:
@@ -201,22 +203,22 @@ def build_connectome(
     min_weight: MinWeight = 0.0,
     kind_filter: KindFilter = None,
     license_: License = None,
-    pre: Annotated[str | None, _column("Of --edges: the sender; pre.")] = None,
-    post: Annotated[str | None, _column("Of --edges: the receiver; post.")] = None,
+    pre: Annotated[str | None, column("Of --edges: the sender; pre.")] = None,
+    post: Annotated[str | None, column("Of --edges: the receiver; post.")] = None,
     weight: Annotated[
-        str | None, _column("Of --edges: the weight; weight. '' for none, then a row counts 1.")
+        str | None, column("Of --edges: the weight; weight. '' for none, then a row counts 1.")
     ] = None,
     layer: Annotated[
-        str | None, _column("Of --edges: the layer; none by default, then all is chemical.")
+        str | None, column("Of --edges: the layer; none by default, then all is chemical.")
     ] = None,
-    node_name: Annotated[str | None, _column("Of --nodes: the name; name.")] = None,
-    cell_class: Annotated[str | None, _column("Of --nodes: the class; class.")] = None,
-    transmitter: Annotated[str | None, _column("Of --nodes: transmitter.")] = None,
-    side: Annotated[str | None, _column("Of --nodes: left or right; side.")] = None,
-    homolog: Annotated[str | None, _column("Of --nodes: the partner's name; homolog.")] = None,
-    x: Annotated[str | None, _column("Of --nodes: position in um; x.")] = None,
-    y: Annotated[str | None, _column("Of --nodes: y.")] = None,
-    z: Annotated[str | None, _column("Of --nodes: z.")] = None,
+    node_name: Annotated[str | None, column("Of --nodes: the name; name.")] = None,
+    cell_class: Annotated[str | None, column("Of --nodes: the class; class.")] = None,
+    transmitter: Annotated[str | None, column("Of --nodes: transmitter.")] = None,
+    side: Annotated[str | None, column("Of --nodes: left or right; side.")] = None,
+    homolog: Annotated[str | None, column("Of --nodes: the partner's name; homolog.")] = None,
+    x: Annotated[str | None, column("Of --nodes: position in um; x.")] = None,
+    y: Annotated[str | None, column("Of --nodes: y.")] = None,
+    z: Annotated[str | None, column("Of --nodes: z.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """A connectome of your own: tables, a matrix, GraphML, or exports of neuPrint and FlyWire."""
@@ -262,12 +264,6 @@ def build_connectome(
         license=license_,
     )
     _build(source, options, out, as_json)
-    if sealed and not only:
-        console.print(
-            f"The other datasets of {name} show the answers of {name}-{sealed}: a server that "
-            "holds one will refuse the other.",
-            soft_wrap=True,
-        )
 
 
 def _build(
@@ -276,7 +272,5 @@ def _build(
     from retia.datasets.connectome import build
 
     run_build(
-        lambda step: build.build_connectome(source, options, out or default_store(), step),
-        build.count_steps(options),
-        as_json,
+        partial(build.build_connectome, source, options), build.count_steps(options), out, as_json
     )

@@ -1,5 +1,6 @@
 """The verb of `retia build` that makes datasets of Debian's packages."""
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -7,7 +8,6 @@ import typer
 
 from retia.cli.build_options import AsJson, Out, Seed, VersionNumber, Workers, run_build
 from retia.cli.build_text import Only
-from retia.shards.store import default_store
 
 SplitBy = Literal["random", "source", "maintainer"]
 ENCODING = "tfidf-svd-128"
@@ -79,8 +79,4 @@ def build_debian(
         encodings=tuple(encoding or (ENCODING,)),
     )
     source = DebianLists(tuple(packages or ()), translation, arch, names)
-    run_build(
-        lambda step: build.build_text(source, options, out or default_store(), step),
-        build.count_steps(options),
-        as_json,
-    )
+    run_build(partial(build.build_text, source, options), build.count_steps(options), out, as_json)

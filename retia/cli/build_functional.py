@@ -1,12 +1,12 @@
 """`retia build functional`: an atlas of motifs from recorded activity."""
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
-from retia.cli.build_options import AsJson, Out, Seed, VersionNumber, Workers, run_build
-from retia.shards.store import default_store
+from retia.cli.build_options import AsJson, License, Out, Seed, VersionNumber, Workers, run_build
 
 
 def build_functional(
@@ -38,9 +38,7 @@ def build_functional(
             metavar="REF", help="A connectome dataset whose nodes have the names of the neurons."
         ),
     ] = None,
-    license_: Annotated[
-        str | None, typer.Option("--license", help="SPDX licence of the traces.")
-    ] = None,
+    license_: License = None,
     out: Out = None,
     seed: Seed = None,
     workers: Workers = 1,
@@ -68,7 +66,5 @@ def build_functional(
     )
     files = [*traces, *(more or [])]
     run_build(
-        lambda step: build.build_functional(files, options, out or default_store(), step),
-        build.count_steps(options),
-        as_json,
+        partial(build.build_functional, files, options), build.count_steps(options), out, as_json
     )

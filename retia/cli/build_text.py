@@ -1,13 +1,24 @@
 """The verbs of `retia build` that make datasets of text-attributed graphs."""
 
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from retia.cli.build_options import AsJson, Out, Seed, VersionNumber, Workers, run_build
-from retia.cli.output import console
-from retia.shards.store import default_store
+from retia.cli.build_options import (
+    ONLY,
+    SEALED,
+    AsJson,
+    Folder,
+    License,
+    Out,
+    Seed,
+    VersionNumber,
+    Workers,
+    column,
+    run_build,
+)
 
 if TYPE_CHECKING:
     from retia.datasets.text.inputs import TextSource
@@ -15,11 +26,8 @@ if TYPE_CHECKING:
 
 Sibling = Literal["link", "node"]
 
-Only = Annotated[Sibling | None, typer.Option(help="Build this sibling alone.")]
-Sealed = Annotated[
-    Sibling | None,
-    typer.Option(help="Keep this sibling's test answers secret: they stay in sealed/."),
-]
+Only = Annotated[Sibling | None, ONLY]
+Sealed = Annotated[Sibling | None, SEALED]
 Encodings = Annotated[
     list[str] | None,
     typer.Option(
@@ -27,7 +35,6 @@ Encodings = Annotated[
         help="Add an encoding of the texts: tfidf-svd-D, hashing-D or st:NAME_OR_PATH. Repeatable.",
     ),
 ]
-License = Annotated[str | None, typer.Option("--license", help="SPDX licence of the files.")]
 Ask = Annotated[str | None, typer.Option(help="NAME-link: the relation whose edges are hidden.")]
 Shots = Annotated[
     int | None,
@@ -46,7 +53,6 @@ FitOn = Annotated[
         help="Fit the encoders on the texts of this dataset alone, to share its space.",
     ),
 ]
-Folder = Annotated[Path, typer.Option("--dir", help="Folder that holds the source's files.")]
 
 
 def register(build: typer.Typer) -> None:
@@ -55,12 +61,6 @@ def register(build: typer.Typer) -> None:
     build.command("airports")(build_airports)
     build.command("cane-cora")(build_cane_cora)
     build.command("wn18rr")(build_wn18rr)
-
-
-def _column(text: str, *names: str) -> Any:
-    """An option that names a column of the user's tables."""
-    panel = "Columns, and what they are called by default"
-    return typer.Option(*names, help=text, rich_help_panel=panel)
 
 
 def build_text(
@@ -93,24 +93,24 @@ def build_text(
     ask: Ask = None,
     shots: Shots = None,
     license_: License = None,
-    id_: Annotated[str | None, _column("Of --nodes: the id; id.", "--id")] = None,
+    id_: Annotated[str | None, column("Of --nodes: the id; id.", "--id")] = None,
     text: Annotated[
-        str | None, _column("Of --nodes: texts, joined by commas; text. '' for none.")
+        str | None, column("Of --nodes: texts, joined by commas; text. '' for none.")
     ] = None,
     label: Annotated[
-        str | None, _column("Of --nodes: labels of one class each, joined by commas; none.")
+        str | None, column("Of --nodes: labels of one class each, joined by commas; none.")
     ] = None,
     multilabel: Annotated[
         str | None,
-        _column("Of --nodes: lists of classes, in a CSV joined by semicolons; none."),
+        column("Of --nodes: lists of classes, in a CSV joined by semicolons; none."),
     ] = None,
     group: Annotated[
-        str | None, _column("Of --nodes: what stays in one part with --split grouped; none.")
+        str | None, column("Of --nodes: what stays in one part with --split grouped; none.")
     ] = None,
-    src: Annotated[str | None, _column("Of --edges: the source's id; src.")] = None,
-    dst: Annotated[str | None, _column("Of --edges: the target's id; dst.")] = None,
-    relation: Annotated[str | None, _column("Of --edges: the kind of edge; none.")] = None,
-    edge_text: Annotated[str | None, _column("Of --edges: the text of the edge; none.")] = None,
+    src: Annotated[str | None, column("Of --edges: the source's id; src.")] = None,
+    dst: Annotated[str | None, column("Of --edges: the target's id; dst.")] = None,
+    relation: Annotated[str | None, column("Of --edges: the kind of edge; none.")] = None,
+    edge_text: Annotated[str | None, column("Of --edges: the text of the edge; none.")] = None,
     undirected: Annotated[
         bool, typer.Option("--undirected", help="Of --edges: they have no direction.")
     ] = False,
@@ -155,13 +155,6 @@ def build_text(
         license=license_,
     )
     _build(source, options, out, as_json)
-    if sealed and not only:
-        other = "node" if sealed == "link" else "link"
-        console.print(
-            f"{name}-{other} shows the answers of {name}-{sealed}: a server that holds one will "
-            "refuse the other.",
-            soft_wrap=True,
-        )
 
 
 def build_airports(
@@ -286,8 +279,4 @@ def _names(option: str, text: str | None) -> tuple[str, ...]:
 def _build(source: "TextSource", options: "TextOptions", out: Path | None, as_json: bool) -> None:
     from retia.datasets.text import build
 
-    run_build(
-        lambda step: build.build_text(source, options, out or default_store(), step),
-        build.count_steps(options),
-        as_json,
-    )
+    run_build(partial(build.build_text, source, options), build.count_steps(options), out, as_json)

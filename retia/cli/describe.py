@@ -123,7 +123,7 @@ def describe(
     workers: Workers = 2,
     as_json: AsJson = False,
 ) -> None:
-    """Describe the nodes of a graph in words: a row a node, for `retia build text --nodes`.
+    """Describe the nodes of a graph in words: a row a node, for --texts of `retia build`.
 
     A stopped run goes on with the same command, and nothing is paid twice: what was on its way when
     a run was killed is marked, and asked again with --retry-interrupted alone.
@@ -176,7 +176,8 @@ def _check(describer: Describer, out: Path | None, *, asks: bool, writes: bool) 
     if out is None and writes:
         raise InputError("say where the table goes: --out FILE.parquet")
     if out is not None and out.suffix != ".parquet":
-        raise InputError(f"{out}: the name ends in .parquet")
+        named = out.with_suffix(".parquet")
+        raise InputError(f"{out}: the table is Parquet, and its name says so: --out {named}")
 
 
 def _job(

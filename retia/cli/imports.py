@@ -1,12 +1,12 @@
 """Verbs that bring in other libraries' datasets: `import`."""
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
 from retia.cli.build_options import AsJson, Out, VersionNumber, run_build
-from retia.shards.store import default_store
 
 
 def register(app: typer.Typer) -> None:
@@ -14,6 +14,7 @@ def register(app: typer.Typer) -> None:
     imports = typer.Typer(no_args_is_help=True, help="Import a dataset of another library.")
     imports.callback()(lambda: None)
     imports.command("ogb")(import_ogb)
+    imports.command("webkb")(import_webkb)
     app.add_typer(imports, name="import", rich_help_panel="Build")
 
 
@@ -62,8 +63,28 @@ def import_ogb(
         license=license_,
         seed=seed,
     )
-    run_build(
-        lambda step: build.import_ogb(folder, options, out or default_store(), step),
-        build.STEPS,
-        as_json,
-    )
+    run_build(partial(build.import_ogb, folder, options), build.STEPS, out, as_json)
+
+
+def import_webkb(
+    folder: Annotated[
+        Path, typer.Argument(metavar="DIR", help="A graph's folder, with raw/ in it.")
+    ],
+    name: Annotated[
+        str | None, typer.Option(help="Name of the dataset; that of the folder by default.")
+    ] = None,
+    out: Out = None,
+    version: VersionNumber = "1.0.0",
+    license_: Annotated[
+        str, typer.Option("--license", help="SPDX licence of the files.")
+    ] = "LicenseRef-unstated",
+    as_json: AsJson = False,
+) -> None:
+    """Import Texas, Cornell or Wisconsin of WebKB, or a graph like them, with Geom-GCN's splits.
+
+    Reads raw/ as PyG's WebKB downloads it: nodes and edges as text, a file of masks a split.
+    """
+    from retia.datasets.webkb import build
+
+    options = build.WebkbOptions(name=name, version=version, license=license_)
+    run_build(partial(build.import_webkb, folder, options), build.STEPS, out, as_json)

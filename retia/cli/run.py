@@ -96,6 +96,10 @@ def run(
     server: Annotated[
         str | None, typer.Option(metavar="URL", help="Download the dataset from this server.")
     ] = None,
+    embeddings: Annotated[
+        bool,
+        typer.Option("--embeddings", help="Keep embeddings of up to 2,000 nodes, to compare."),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Train and score a model over seeds, into a run directory ready to submit.
@@ -152,6 +156,7 @@ def run(
             on_seed=lambda seed: bar.advance(seeds_bar),
             source=source,
             device=device,
+            embeddings=embeddings,
         )
     result = read_result(folder)
     if as_json:

@@ -115,7 +115,7 @@ class Built:
 def check_names(*names: str, version: str, license_: str | None = None) -> None:
     """Raise `InputError` for a name, a version number or a licence that no manifest may hold."""
     wanted: list[tuple[Any, str | None, str]] = [
-        *((Name, name, "lower-case letters, digits and hyphens, 63 at most") for name in names),
+        *((Name, name, "2 to 63 lower-case letters, digits and hyphens") for name in names),
         (SemVer, version, "three numbers such as 1.0.0"),
         (Line, license_, "one line, an SPDX expression"),
     ]
@@ -125,6 +125,24 @@ def check_names(*names: str, version: str, license_: str | None = None) -> None:
                 TypeAdapter(form).validate_python(text)
         except ValidationError as error:
             raise InputError(f"'{text}' cannot be used in a manifest: {rule}") from error
+
+
+def check_sealing(
+    sealed: str | None, only: str | None, seed: int | None, known_to_all: str | None = None
+) -> None:
+    """Raise `InputError` where a sibling cannot be sealed with the other options.
+
+    `known_to_all` says why anyone can get at the answers, where that is so.
+    """
+    if sealed and known_to_all:
+        raise InputError(f"{known_to_all}, so its tasks are open; leave --sealed out")
+    if sealed and seed is not None:
+        raise InputError(
+            "--sealed and --seed do not go together: a sealed build draws from a fresh secret, "
+            "since anyone could repeat what a seed gives; leave --seed out"
+        )
+    if sealed and only and only != sealed:
+        raise InputError(f"--sealed {sealed} seals nothing with --only {only}")
 
 
 def write_dataset(dataset: Dataset, out: Path) -> Built:

@@ -117,6 +117,16 @@ def fetch(source: PinnedSource, cache: Path | None = None) -> list[FetchedFile]:
             return _fetch_wheel(source, cache / source.sha256)
 
 
+def files_in(folder: Path, *names: str) -> tuple[Path, ...]:
+    """The files of these names; raises `InputError` where the folder or one of them lacks."""
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder; name the one that holds {names[0]}")
+    for name in names:
+        if not (folder / name).is_file():
+            raise InputError(f"{folder}: there is no {name} in it; name the folder that holds it")
+    return tuple(folder / name for name in names)
+
+
 def _local(source: LocalFile) -> FetchedFile:
     if not source.path.is_file():
         raise InputError(f"{source.path}: no such file")

@@ -40,6 +40,7 @@ class Meta(Model):
     paper_url: Url | None = None
     hardware: Line | None = None
     external_data: Line | None = None
+    valid_edges_as_input: bool = False
     tuned: dict[Short, Json] | Line | None = None
     deterministic: bool = False
     notes: Prose | None = None

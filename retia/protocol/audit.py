@@ -14,21 +14,18 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from retia.protocol.baselines import node_positions
-from retia.protocol.blocks import clear_of
-from retia.protocol.evaluation import find_truth
+from retia.protocol.block_checks import check_blocks
+from retia.protocol.evaluation import Truth, find_truth
 from retia.protocol.findings import SEALED, Finding, Status, exact
 from retia.protocol.group_checks import check_edge_groups, check_node_groups
 from retia.protocol.pairs import contains
 from retia.protocol.predictions import PARTS
-from retia.protocol.probes import probe_edge_columns, probe_link, probe_order
+from retia.protocol.probes import probe_edge_columns, probe_link, probe_node_columns, probe_order
 from retia.protocol.recipes import TOLERANCE, TOLERANCES, Visible, compute
-from retia.shards.arrays import column_array
+from retia.shards.arrays import column_array, integers
 from retia.shards.errors import MissingExtraError, RetiaError
-from retia.shards.manifest import Task
+from retia.shards.manifest import Part, Task
 from retia.shards.version import Version
-
-ROUNDING = 1e-4  # of float32 positions
 
 Ints = NDArray[np.int64]
 
@@ -40,6 +37,7 @@ def audit(version: Version) -> list[Finding]:
     for task in version.manifest.tasks:
         splits = [list(_check_split(version, task, split)) for split in range(task.num_splits)]
         findings += [_merge(same) for same in zip(*splits, strict=True)]
+        findings += _check_across_splits(version, task)
         findings += [_accept(version, probed) for probed in _probe(version, task)]
     return findings
 
@@ -60,8 +58,9 @@ def _probe(version: Version, task: Task) -> Iterator[Finding]:
         yield from probe_link(version, task)
     elif task.type == "edge-regression":
         yield from probe_edge_columns(version, task)
-    elif node_positions(version) is None:
+    else:
         yield probe_order(version, task)
+        yield from probe_node_columns(version, task)
 
 
 def _accept(version: Version, finding: Finding) -> Finding:
@@ -151,27 +150,83 @@ def _check_link_split(version: Version, task: Task, split: int) -> Iterator[Find
     train = _keys(version, task, version.task_table(task.name, split, "train"))
     stray = int((~contains(visible, train)).sum())
     problems = [f"{stray:,} training edges are not visible"] if stray else []
-    yield exact("training edges", where, problems, "all are visible edges")
-    yield from _check_buffer(version, task, split)
+    problems += ["a training edge stands twice"] if len(np.unique(train)) < len(train) else []
+    yield exact("training edges", where, problems, "all are visible edges, each once")
+    yield from check_blocks(version, task, split)
     truths = {part: find_truth(version, task.name, split, part) for part in PARTS}
     keys = {
         part: _keys(version, task, version.task_table(task.name, split, part)) for part in PARTS
     }
     if task.split.scheme == "grouped":
         yield check_edge_groups(version, task, split, truths)
-    hidden = {part: keys[part][truth.labels > 0] for part, truth in truths.items() if truth}
-    for part, truth in truths.items():
-        subject = f"{where}/{part}"
-        items = version.task_table(task.name, split, part)["item"].to_numpy()
-        yield _check_items(subject, items, keys[part], visible)
-        if truth is None:
-            yield Finding("negatives", subject, "not checked", SEALED)
-            continue
-        public = task.secrecy == "sealed" and part == "valid"  # may not tell of test edges
-        known = hidden["valid"] if public else np.concatenate(list(hidden.values()))
-        wrong = int(np.isin(keys[part][truth.labels == 0], known).sum())
-        problems = [f"{wrong:,} negatives are hidden edges"] if wrong else []
-        yield exact("negatives", subject, problems, "no negative is a known edge")
+    scored = {part: keys[part][truth.scored] for part, truth in truths.items() if truth}
+    if len(scored) == len(PARTS):
+        both = len(np.intersect1d(scored["valid"], scored["test"]))
+        problems = [f"{both:,} hidden edges are scored in both parts"] if both else []
+        yield exact("parts", where, problems, "validation and test are apart")
+    else:
+        yield Finding("parts", where, "not checked", SEALED)
+    for part in PARTS:
+        table = version.task_table(task.name, split, part)
+        yield _check_items(f"{where}/{part}", table, keys[part], visible)
+
+
+def _check_across_splits(version: Version, task: Task) -> Iterator[Finding]:
+    """What takes the answers of all splits: negatives, and what a sealed task shows."""
+    if task.type == "link":
+        answers = {part: list(_link_answers(version, task, part)) for part in PARTS}
+        for part in PARTS:
+            yield _check_negatives(task, part, answers)
+    if task.secrecy == "sealed":
+        yield _check_secrecy(version, task)
+
+
+def _link_answers(version: Version, task: Task, part: Part) -> Iterator[tuple[Ints, Truth]]:
+    """The keys of a part's items and its answers, by split; nothing where they are sealed."""
+    for split in range(task.num_splits):
+        truth = find_truth(version, task.name, split, part)
+        if truth is not None:
+            yield _keys(version, task, version.task_table(task.name, split, part)), truth
+
+
+def _check_negatives(
+    task: Task, part: Part, answers: dict[Part, list[tuple[Ints, Truth]]]
+) -> Finding:
+    """Whether a pair that counts as no edge is one in either part of any split."""
+    subject = f"{task.name}/{part}"
+    if not answers[part]:
+        return Finding("negatives", subject, "not checked", SEALED)
+    public = task.secrecy == "sealed" and part == "valid"  # may not tell of test edges
+    parts: tuple[Part, ...] = ("valid",) if public else PARTS
+    known = [keys[truth.labels > 0] for other in parts for keys, truth in answers[other]]
+    edges = np.unique(np.concatenate(known))
+    wrong = sum(
+        int(contains(edges, keys[truth.labels == 0]).sum()) for keys, truth in answers[part]
+    )
+    problems = [f"{wrong:,} negatives are hidden edges"] if wrong else []
+    return exact("negatives", subject, problems, "no negative is an edge of any split")
+
+
+def _check_secrecy(version: Version, task: Task) -> Finding:
+    """Whether the public part of one split holds a sealed answer of another."""
+    shown, asked = [], []
+    for split in range(task.num_splits):
+        tables = {name: version.task_table(task.name, split, name) for name in ("train", *PARTS)}
+        if task.type == "link":
+            truths = {part: find_truth(version, task.name, split, part) for part in PARTS}
+            if truths["valid"] is None or truths["test"] is None:
+                return Finding("secrecy", task.name, "not checked", SEALED)
+            shown.append(_keys(version, task, tables["valid"])[truths["valid"].labels > 0])
+            asked.append(_keys(version, task, tables["test"])[truths["test"].scored])
+        elif task.type == "edge-regression":
+            shown += [_keys(version, task, tables[name]) for name in ("train", "valid")]
+            asked.append(_keys(version, task, tables["test"]))
+        else:
+            shown += [integers(tables["train"], "node"), integers(tables["valid"], "item")]
+            asked.append(integers(tables["test"], "item"))
+    both = len(np.intersect1d(np.concatenate(shown), np.concatenate(asked)))
+    problems = [f"{both:,} sealed answers are public in another split"] if both else []
+    return exact("secrecy", task.name, problems, "no split shows what another asks for")
 
 
 def _check_edge_split(version: Version, task: Task, split: int) -> Iterator[Finding]:
@@ -191,45 +246,31 @@ def _check_edge_split(version: Version, task: Task, split: int) -> Iterator[Find
     problems = [f"{both:,} edges are in both parts"] if both else []
     yield exact("parts", task.name, problems, "validation and test are apart")
     for part, keys in parts.items():
-        items = version.task_table(task.name, split, part)["item"].to_numpy()
-        problems = _list_problems(items, keys)
+        problems = _list_problems(version.task_table(task.name, split, part), keys)
         if not contains(visible, keys).all():
             problems.append(f"{(~contains(visible, keys)).sum():,} items are no edges")
         if shown := int(contains(given, keys).sum()):
             problems.append(f"the weight of {shown:,} items stands in the edges")
-        fine = f"{len(items):,} edges, their weight hidden"
+        fine = f"{len(keys):,} edges, their weight hidden"
         yield exact("items", f"{task.name}/{part}", problems, fine)
 
 
-def _check_buffer(version: Version, task: Task, split: int) -> Iterator[Finding]:
-    """Where a block split is claimed: no training edge within the buffer of a listed node."""
-    positions = node_positions(version)
-    if task.split.scheme != "block" or positions is None:
-        return
-    tables = [version.task_table(task.name, split, part) for part in PARTS]
-    listed = np.unique(np.concatenate([np.concatenate(_pairs(table)) for table in tables]))
-    train = np.column_stack(_pairs(version.task_table(task.name, split, "train")))
-    width = float(str(task.split.parameters["buffer"]))
-    near = int((~clear_of(train, positions, listed, width * (1 - ROUNDING))).sum())
-    problems = [f"{near:,} training edges are within {width:g} of an item"] if near else []
-    yield exact("buffer", task.name, problems, f"no training edge within {width:g} of an item")
-
-
-def _check_items(
-    where: str, items: NDArray[Any], keys: NDArray[np.int64], visible: NDArray[np.int64]
-) -> Finding:
-    problems = _list_problems(items, keys)
+def _check_items(where: str, table: pa.Table, keys: Ints, visible: Ints) -> Finding:
+    problems = _list_problems(table, keys)
     if contains(visible, keys).any():
         problems.append(f"{contains(visible, keys).sum():,} listed pairs are visible edges")
-    return exact("items", where, problems, f"{len(items):,} pairs, none visible")
+    return exact("items", where, problems, f"{len(keys):,} pairs, none visible")
 
 
-def _list_problems(items: NDArray[Any], keys: Ints) -> list[str]:
+def _list_problems(table: pa.Table, keys: Ints) -> list[str]:
     problems = []
-    if (items != np.arange(len(items))).any():
+    if (table["item"].to_numpy() != np.arange(len(keys))).any():
         problems.append("items are not 0, 1, 2, ...")
     if len(np.unique(keys)) != len(keys):
         problems.append("a pair stands twice")
+    src, dst = _pairs(table)
+    if (src == dst).any():
+        problems.append(f"{(src == dst).sum():,} pairs join a node to itself")
     return problems
 
 

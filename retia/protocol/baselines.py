@@ -1,9 +1,9 @@
-"""Baselines that need no training loop: the mandatory rows of every leaderboard.
+"""Baselines that need no training loop, and the mandatory rows of every leaderboard.
 
-Links: degree (preferential attachment), common neighbours, Adamic-Adar (Adamic and Adar 2003) and,
-where there are positions, distance. Weights of edges: the mean of the training weights, and least
-squares on the degrees of both ends. Nodes: the majority class, and logistic regression on the
-features without any edge; where texts hold the predictions of a language model, these alone.
+Links: scores of `retia.protocol.heuristics`. Weights of edges: the mean of the training weights,
+and least squares on the degrees of both ends. Nodes: the majority class, label propagation, and
+logistic regression on the features without any edge; where texts hold the predictions of a language
+model, these alone.
 """
 
 from collections.abc import Callable
@@ -14,81 +14,19 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
-from scipy.sparse import csr_array, diags_array
 
 from retia.protocol.evaluation import evaluate, load_truth
+from retia.protocol.heuristics import HEURISTICS, node_positions, visible_graph
+from retia.protocol.label_propagation import spread_labels
 from retia.protocol.llm_only import holds_predictions, llm_only
+from retia.protocol.pairs import LinkGraph
 from retia.protocol.predictions import PARTS, value_columns
-from retia.shards.arrays import feature_matrix, integers, label_matrix, node_matrix
-from retia.shards.errors import InputError, MissingExtraError, NotFoundError
+from retia.shards.arrays import feature_matrix, integers, label_matrix, pairs
+from retia.shards.errors import InputError, MissingExtraError
 from retia.shards.version import Version
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
-
-CHUNK_PAIRS = 1 << 18
-
-
-def link_scores(name: str, version: Version, task: str, src: Ints, dst: Ints) -> Floats:
-    """The scores of a link baseline for pairs (src, dst), from the visible edges alone."""
-    if name not in LINK_BASELINES:
-        raise NotFoundError(f"no link baseline '{name}'; there are: {', '.join(LINK_BASELINES)}")
-    return LINK_BASELINES[name](version, task, src, dst)
-
-
-def degree(version: Version, task: str, src: Ints, dst: Ints) -> Floats:
-    """Preferential attachment: out-degree times in-degree, or degree times degree."""
-    adjacency = visible_adjacency(version, task)
-    out, into = adjacency.sum(axis=1), adjacency.sum(axis=0)
-    return np.asarray(out[src] * into[dst], dtype=np.float64)
-
-
-def common_neighbours(version: Version, task: str, src: Ints, dst: Ints) -> Floats:
-    """The number of common neighbours, directions ignored."""
-    adjacency = _undirected(visible_adjacency(version, task))
-    return _overlap(adjacency, adjacency, src, dst)
-
-
-def adamic_adar(version: Version, task: str, src: Ints, dst: Ints) -> Floats:
-    """Common neighbours weighted by 1 / log(degree), directions ignored."""
-    adjacency = _undirected(visible_adjacency(version, task))
-    neighbours = adjacency.sum(axis=1)
-    weight = np.zeros(len(neighbours))
-    weight[neighbours > 1] = 1 / np.log(neighbours[neighbours > 1])
-    return _overlap(csr_array(adjacency @ diags_array(weight)), adjacency, src, dst)
-
-
-def distance(version: Version, task: str, src: Ints, dst: Ints) -> Floats:
-    """Minus the Euclidean distance of the two nodes."""
-    positions = node_positions(version)
-    if positions is None:
-        raise InputError(f"{version.manifest.reference} has no positions to measure distances on")
-    return -np.asarray(np.linalg.norm(positions[src] - positions[dst], axis=1))
-
-
-LINK_BASELINES: dict[str, Callable[[Version, str, Ints, Ints], Floats]] = {
-    "degree": degree,
-    "common-neighbours": common_neighbours,
-    "adamic-adar": adamic_adar,
-    "distance": distance,
-}
-
-
-def visible_adjacency(version: Version, task: str) -> csr_array:
-    """The 0/1 adjacency (n, n) of the task's relation; symmetric where it is undirected."""
-    manifest = version.manifest
-    relation = manifest.relation(str(manifest.task(task).relation))
-    table = version.edges(relation.name, ["src", "dst"])
-    src, dst = table["src"].to_numpy(), table["dst"].to_numpy()
-    shape = (manifest.num_nodes, manifest.num_nodes)
-    adjacency = csr_array((np.ones(len(src)), (src, dst)), shape=shape)
-    return adjacency if relation.directed else csr_array(adjacency + adjacency.T)
-
-
-def node_positions(version: Version) -> Floats | None:
-    """The (n, d) positions of the nodes, or none."""
-    positions = node_matrix(version, "position")
-    return None if positions is None else positions.astype(np.float64)
 
 
 def node_features(version: Version, encoding: str | None = None) -> Floats | None:
@@ -111,13 +49,13 @@ def mean_label(version: Version, task: str, split: int, src: Ints, dst: Ints) ->
 
 def degree_regression(version: Version, task: str, split: int, src: Ints, dst: Ints) -> Floats:
     """Least squares on log(1 + degree) of both ends: out and in, or the lower and the higher."""
-    adjacency = visible_adjacency(version, task)
-    directed = version.manifest.relation(str(version.manifest.task(task).relation)).directed
-    out, into = np.log1p(adjacency.sum(axis=1)), np.log1p(adjacency.sum(axis=0))
+    graph = visible_graph(version, task)
+    out, into = np.log1p(graph.source_degree), np.log1p(graph.target_degree)
 
     def design(src: Ints, dst: Ints) -> Floats:
         ends = np.stack([out[src], into[dst]])
-        return np.stack([np.ones(len(src)), *(ends if directed else np.sort(ends, axis=0))], axis=1)
+        both = ends if graph.directed else np.sort(ends, axis=0)
+        return np.stack([np.ones(len(src)), *both], axis=1)
 
     train = version.task_table(task, split, "train")
     known = design(train["src"].to_numpy(), train["dst"].to_numpy())
@@ -140,6 +78,20 @@ def majority(version: Version, task: str, split: int) -> NDArray[Any]:
     return np.full(nodes, np.bincount(labels).argmax())
 
 
+def label_propagation(version: Version, task: str, split: int) -> NDArray[Any]:
+    """Training labels spread over all visible edges: (n,) classes, or (n, C) shares.
+
+    Directions are ignored.
+    """
+    node, labels = _training(version, task, split)
+    tables = [version.edges(r.name, ["src", "dst"]) for r in version.manifest.relations]
+    edges = np.concatenate([pairs(table).T for table in tables])
+    graph = LinkGraph(version.manifest.num_nodes, True, edges, edges[:0])
+    targets = labels if labels.ndim == 2 else labels[:, None] == np.arange(labels.max() + 1)
+    shares = spread_labels(graph.neighbours, node, targets.astype(np.float64))
+    return shares if labels.ndim == 2 else np.asarray(shares.argmax(axis=1))
+
+
 def features_only(
     version: Version, task: str, split: int, encoding: str | None = None
 ) -> NDArray[Any]:
@@ -158,6 +110,8 @@ def features_only(
         raise InputError(f"{version.manifest.reference} has no features")
     features = StandardScaler().fit_transform(features)
     node, labels = _training(version, task, split)
+    if labels.ndim == 1 and len(np.unique(labels)) == 1:
+        return np.full(len(features), labels[0])
     if labels.ndim == 1 and encoding is None:
         model = LogisticRegression(max_iter=500, class_weight="balanced")
         return np.asarray(model.fit(features[node], labels).predict(features), dtype=np.int64)
@@ -179,6 +133,7 @@ NodeBaseline = Callable[[Version, str, int], NDArray[Any]]
 
 NODE_BASELINES: dict[str, NodeBaseline] = {
     "majority": majority,
+    "label-propagation": label_propagation,
     "features-only": features_only,
 }
 
@@ -230,12 +185,11 @@ def _valid_score(version: Version, task_name: str, table: pa.Table) -> float:
 
 
 def _link_predictions(version: Version, task: str, name: str) -> pa.Table:
-    tables = []
+    graph, tables = visible_graph(version, task), []
     for split in range(version.manifest.task(task).num_splits):
         for part in PARTS:
             rows = version.task_table(task, split, part)
-            src, dst = rows["src"].to_numpy(), rows["dst"].to_numpy()
-            scores = link_scores(name, version, task, src, dst)
+            scores = HEURISTICS[name](graph, pairs(rows).T)
             tables.append(_part_table(split, part, rows["item"], score=scores))
     return pa.concat_tables(tables)
 
@@ -278,18 +232,3 @@ def _part_table(seed: int, part: str, item: pa.ChunkedArray, **columns: NDArray[
             **columns,
         }
     )
-
-
-def _undirected(adjacency: csr_array) -> csr_array:
-    union = csr_array(adjacency + adjacency.T)
-    union.data[:] = 1
-    return union
-
-
-def _overlap(left: csr_array, right: csr_array, src: Ints, dst: Ints) -> Floats:
-    """The inner products of the rows `src` of one matrix and `dst` of the other."""
-    result = np.zeros(len(src))
-    for start in range(0, len(src), CHUNK_PAIRS):
-        chunk = slice(start, start + CHUNK_PAIRS)
-        result[chunk] = (left[src[chunk]] * right[dst[chunk]]).sum(axis=1)
-    return result

@@ -46,14 +46,11 @@ def draw_blocks(positions: NDArray[np.float64], rng: np.random.Generator) -> Blo
     `positions` (n, d). The level is the coarsest with 64 occupied cubes or more and at most 4,096
     nodes a cube on average. Raises `InputError` where the nodes fill too few cubes.
     """
-    origin = positions.min(axis=0)
-    extent = float((positions.max(axis=0) - origin).max())
+    extent = _extent(positions)
     wanted = max(MIN_BLOCKS, len(positions) // MAX_NODES_PER_BLOCK)
     for level in range(1, 21):
         side = extent / 2**level
-        cells = np.minimum((positions - origin) // side, 2**level - 1).astype(np.int64)
-        keys = cells @ (2**level) ** np.arange(positions.shape[1])
-        occupied, of_node = np.unique(keys, return_inverse=True)
+        occupied, of_node = np.unique(cubes(positions, side), return_inverse=True)
         if len(occupied) >= wanted:
             break
     held = max(int(HELD_OUT_SHARE * len(occupied)), MIN_HELD_OUT)
@@ -62,6 +59,18 @@ def draw_blocks(positions: NDArray[np.float64], rng: np.random.Generator) -> Blo
     held_out = np.zeros(len(occupied), dtype=bool)
     held_out[rng.permutation(len(occupied))[:held]] = True
     return Blocks(of_node.astype(np.int64), held_out, side)
+
+
+def cubes(positions: NDArray[np.float64], side: float) -> NDArray[np.int64]:
+    """(n,) the cube of each node, one number a cube; the side is a power of two of the extent."""
+    level = round(float(np.log2(_extent(positions) / side)))
+    side, last = _extent(positions) / 2**level, 2**level - 1
+    cells = np.minimum((positions - positions.min(axis=0)) // side, last).astype(np.int64)
+    return np.asarray(cells @ (last + 1) ** np.arange(positions.shape[1]))
+
+
+def _extent(positions: NDArray[np.float64]) -> float:
+    return float(np.ptp(positions, axis=0).max()) or 1.0
 
 
 def hide_in_blocks(edges: Pairs, blocks: Blocks, rng: np.random.Generator) -> Mask:

@@ -27,12 +27,11 @@ from retia.protocol.pairs import LinkGraph, Pairs, contains, disjoint
 from retia.shards.manifest import CandidateSet
 
 MAX_POSITIVES = 125_000  # with three negatives each: 500,000 items a part
-MAX_GROUPS = 4_900  # of 101 items: as many again
+MAX_ROWS = 495_000  # of groups of hard candidates: as many again
 SMALL_GRAPH = 5_000
 MAX_DENSE = 100_000  # items of a part of a dense list: 2 million in ten splits
 MAX_WHOLE = 75_000  # of the groups of a sparse one: with the others under 2 million
 NODES_PER_SOURCE = 16
-NODES_PER_GROUP = 256
 NODES_PER_POSITIVE = 16
 UNIFORM_PER_POSITIVE = 10
 DENSE_DISTANCE_TOLERANCE = 0.1
@@ -80,7 +79,7 @@ def list_dense(
     rows = np.column_stack([np.repeat(sources, len(targets)), np.tile(targets, len(sources))])
     visible = np.sort(graph.keys(graph.visible))
     rows = rows[(rows[:, 0] != rows[:, 1]) & ~contains(visible, graph.keys(rows))]
-    rows = rows[~graph.is_tied(rows, visible)]
+    rows = rows[~graph.is_tied(rows, visible) & ~graph.is_joined(rows)]
     keys, first = np.unique(graph.keys(rows), return_index=True)
     shuffle = rng.permutation(len(keys))
     place = np.empty(len(keys), dtype=np.int64)
@@ -150,12 +149,17 @@ def list_sparse(
     samples above. Without positions there is no `box`, and `matched` negatives are alike in degree
     alone. Pairs join nodes of the (n,) mask `allowed`.
     """
-    most = min(int(allowed.sum()) // NODES_PER_POSITIVE, MAX_POSITIVES)
-    single = rng.permutation(positives)
-    single = single[disjoint(single, graph.num_nodes)][:most]
-    nodes = FreeNodes(allowed.copy())
-    nodes.take(single)
     spatial = graph.positions is not None
+    nodes = FreeNodes(allowed.copy())
+    single, grouped = rng.permutation(positives), positives
+    if not spatial:
+        single, grouped = np.array_split(single, 2)
+        grouped = grouped[disjoint(grouped, graph.num_nodes)]
+        nodes.take(grouped)
+        single = single[nodes.free[single].all(axis=1)]
+    most = min(int(nodes.free.sum()) // NODES_PER_POSITIVE, MAX_POSITIVES)
+    single = single[disjoint(single, graph.num_nodes)][:most]
+    nodes.take(single)
     match = matched_negatives if spatial else degree_matched_negatives
     matched, found = match(graph, single, nodes, rng)
     kept = single[found]
@@ -163,7 +167,9 @@ def list_sparse(
     if spatial:
         blocks["box"] = box_negatives(graph, len(kept), graph.reach, nodes, rng)
     blocks["uniform"] = uniform_negatives(graph, len(kept), nodes, rng)
-    groups = _groups(graph, positives, nodes, rng)
+    if not spatial:
+        nodes.give_back(grouped)
+    groups = _groups(graph, grouped, nodes, rng)
     ends = np.cumsum([len(part) for part in (kept, *blocks.values())])
     pairs = graph.canonical(np.concatenate([kept, *blocks.values(), groups.pairs]))
     labels = np.concatenate([np.arange(ends[-1]) < len(kept), groups.labels])
@@ -189,12 +195,11 @@ def list_sparse(
 def _groups(
     graph: LinkGraph, positives: Pairs, nodes: FreeNodes, rng: np.random.Generator
 ) -> HardGroups:
-    free = int(nodes.free.sum())
     if graph.num_nodes < SMALL_GRAPH:
+        free = int(nodes.free.sum())
         count = min(free // NODES_PER_SOURCE, MAX_WHOLE // max(free, 1))
         return whole_groups(graph, positives, count, nodes.free, rng)
-    count = min(free // NODES_PER_GROUP, MAX_GROUPS)
-    return hard_groups(graph, positives, count, nodes.free, rng)
+    return hard_groups(graph, positives, MAX_ROWS, nodes.free, rng)
 
 
 def _sparse_sets(graph: LinkGraph, hard: bool) -> tuple[CandidateSet, ...]:

@@ -38,6 +38,12 @@ class Truth:
     labels: NDArray[Any]
     candidates: dict[str, Members]
 
+    @property
+    def scored(self) -> NDArray[np.int64]:
+        """Of a link task, where the positives of the candidate sets are: not other hidden edges."""
+        members = np.unique(np.concatenate([m.item for m in self.candidates.values()]))
+        return np.asarray(members[self.labels[members] > 0])
+
 
 def load_truth(version: Version, task_name: str, split: int, part: Part) -> Truth:
     """Read the answers of a part; raises `NotFoundError` where they are sealed elsewhere."""
@@ -81,7 +87,7 @@ def evaluate(truth: Truth, predictions: NDArray[Any]) -> dict[str, float]:
     if predictions.shape != truth.labels.shape:
         raise InputError(f"{predictions.shape} predictions for {truth.labels.shape} items")
     if truth.task.type == "link":
-        return {m.key: _link_measure(truth, predictions, m) for m in truth.task.measures}
+        return _link_measures(truth, predictions)
     if truth.task.type in ("edge-regression", "node-multilabel"):
         kind: InputKind = "values" if truth.task.type == "edge-regression" else "labels"
         return {
@@ -114,14 +120,22 @@ def ranks_within_groups(
     return 1 + 0.5 * (above + not_below), smallest
 
 
-def _link_measure(truth: Truth, scores: Floats, measure: Measure) -> float:
-    members = truth.candidates[str(measure.candidates)]
-    chosen, labels = scores[members.item], truth.labels[members.item]
-    grouped = next(c.grouped for c in truth.task.candidates if c.name == measure.candidates)
-    if grouped:
-        ranks, smallest = ranks_within_groups(chosen, labels, members.group)
-        return metric(measure.metric, "ranks").function(ranks, smallest)
-    return metric(measure.metric, "scores").function(chosen[labels > 0], chosen[labels == 0])
+def _link_measures(truth: Truth, scores: Floats) -> dict[str, float]:
+    """Every measure, each candidate set ranked once."""
+    grouped = {str(c.name): c.grouped for c in truth.task.candidates}
+    given: dict[str, tuple[InputKind, Any, Any]] = {}
+    for name in {str(measure.candidates) for measure in truth.task.measures}:
+        members = truth.candidates[name]
+        chosen, labels = scores[members.item], truth.labels[members.item]
+        if grouped[name]:
+            given[name] = "ranks", *ranks_within_groups(chosen, labels, members.group)
+        else:
+            given[name] = "scores", chosen[labels > 0], chosen[labels == 0]
+    result = {}
+    for measure in truth.task.measures:
+        kind, *inputs = given[str(measure.candidates)]
+        result[measure.key] = metric(measure.metric, kind).function(*inputs)
+    return result
 
 
 def _node_measure(truth: Truth, predicted: Ints, measure: Measure) -> float:

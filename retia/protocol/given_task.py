@@ -63,20 +63,23 @@ def given_link_task(
 
 def given_node_task(
     labels: NDArray[np.int64],
-    parts: Parts,
+    splits: list[Parts],
     *,
     name: str,
     classes: tuple[str, ...],
     description: str,
     scheme: str,
 ) -> TaskTables:
-    """The node task of given parts; `labels` (n,) index `classes`, -1 is unlabelled."""
-    nodes = np.concatenate(list(parts.values()))
+    """The node task of given parts, a dictionary a split; `labels` (n,) index `classes`.
+
+    -1 is unlabelled. Raises `InputError` where a node of a part is.
+    """
+    nodes = np.unique(np.concatenate([nodes for parts in splits for nodes in parts.values()]))
     if (labels[nodes] < 0).any():
         raise InputError(f"{int((labels[nodes] < 0).sum())} nodes of the split have no label")
     return node_task_of(
         labels,
-        [parts],
+        splits,
         name=name,
         label=name,
         classes=classes,

@@ -49,19 +49,13 @@ def check_edge_groups(
     for part, pairs in listed.items():
         if count := int(contains(visible, groups(pairs)).sum()):
             problems.append(f"{count:,} {part} items share a group with a visible edge")
-    hidden = {p: listed[p][_scored(t)] if t else listed[p] for p, t in truths.items()} or listed
+    hidden = {p: listed[p][t.scored] if t else listed[p] for p, t in truths.items()} or listed
     across = np.intersect1d(groups(hidden["valid"]), groups(hidden["test"]))
     if len(across) and None not in truths.values():
         problems.append(f"{len(across):,} groups are in both validation and test")
     if not problems and None in truths.values():
         return Finding("groups", task.name, "not checked", SEALED)
     return exact("groups", task.name, problems, "no group is in two parts")
-
-
-def _scored(truth: Truth) -> Ints:
-    """The hidden edges of a part, as items: the positives of its candidate sets."""
-    members = np.unique(np.concatenate([m.item for m in truth.candidates.values()]))
-    return np.asarray(members[truth.labels[members] > 0])
 
 
 def _group_function(version: Version, task: Task) -> Callable[[Ints], Ints] | None:
@@ -108,28 +102,34 @@ def check_node_groups(version: Version, task: Task, parts: dict[str, Ints]) -> F
     if task.split.parameters["by"] == "hemisphere":
         test = {"test": parts["test"]}
         return _check_sides(version, task, {p: parts[p] for p in ("train", "valid")}, test)
-    column = _public_column(version, task.split.parameters.get("column"))
-    if column is None:
-        return Finding("groups", task.name, "not checked", UNTOLD)
     try:
-        group = _node_groups(task, column)
+        group = node_groups(version, task)
     except RetiaError as error:
         return Finding("groups", task.name, "failed", str(error))
+    if group is None:
+        return Finding("groups", task.name, "not checked", UNTOLD)
     drawn = np.concatenate([np.unique(group[nodes]) for nodes in parts.values()])
     across = len(drawn) - len(np.unique(drawn))
     problems = [f"{across:,} groups are in two parts"] if across else []
     return exact("groups", task.name, problems, "no group is in two parts")
 
 
-def _node_groups(task: Task, column: pa.ChunkedArray) -> Ints:
-    """(n,) the group of each node, by a column that holds its homolog or the name of its group."""
-    by = str(task.split.parameters["by"])
+def node_groups(version: Version, task: Task) -> Ints | None:
+    """(n,) the group of each node of a grouped split; none where no public column tells it.
+
+    The column holds a node's homolog, or the name of its group; sides of the brain are no groups.
+    """
+    by, column = task.split.parameters["by"], None
+    if by != "hemisphere":
+        column = _public_column(version, task.split.parameters.get("column"))
+    if column is None:
+        return None
     if by == "homolog":
         return _homologs(column).of_nodes()
     if not pa.types.is_string(column.type):
         raise InputError(f"the column of the groups is {column.type}, not text")
     names = np.asarray(column.fill_null("").to_pylist(), dtype=object)
-    return NodeGroups(names, by, str(task.split.parameters["column"])).of_nodes()
+    return NodeGroups(names, str(by), str(task.split.parameters["column"])).of_nodes()
 
 
 def _pairs(table: pa.Table) -> Ints:

@@ -31,6 +31,10 @@ class FreeNodes:
         """Mark the nodes of these pairs as used."""
         self.free[pairs.ravel()] = False
 
+    def give_back(self, pairs: Pairs) -> None:
+        """Mark them as free again."""
+        self.free[pairs.ravel()] = True
+
 
 def uniform_negatives(
     graph: LinkGraph, count: int, nodes: FreeNodes, rng: np.random.Generator
@@ -237,10 +241,11 @@ def _draw(
 def _admissible(graph: LinkGraph, pairs: Pairs, nodes: FreeNodes) -> NDArray[np.int64]:
     """The places of the pairs that are no edges, no self-loops, and share no used node.
 
-    Where edges are hidden by groups, nor is any pair of their group an edge.
+    Where edges are hidden by groups, nor is any pair of their group an edge; no other relation
+    joins them.
     """
     fit = nodes.free[pairs].all(axis=1) & (pairs[:, 0] != pairs[:, 1])
-    fit &= ~graph.is_edge(pairs) & ~graph.is_tied(pairs, graph.known)
+    fit &= ~graph.is_settled(pairs)
     place = np.flatnonzero(fit)
     return place[disjoint(pairs[place], graph.num_nodes)]
 

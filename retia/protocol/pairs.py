@@ -1,10 +1,11 @@
 """Pairs of nodes as integer keys: membership, canonical order, degrees."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
 from retia.protocol.blocks import Blocks
 from retia.protocol.groups import Grouping
@@ -18,7 +19,8 @@ class LinkGraph:
 
     `visible` (E, 2) and `hidden` (H, 2) are int64 pairs without self-loops or duplicates, src < dst
     where undirected; `positions` (n, d) float64, or none; `blocks` where whole blocks are held out,
-    `grouping` where edges are hidden by groups.
+    `grouping` where edges are hidden by groups. `context` (C, 2) are the visible edges of other
+    relations, none of which joins the ends of a hidden edge.
     """
 
     num_nodes: int
@@ -28,6 +30,7 @@ class LinkGraph:
     positions: NDArray[np.float64] | None = None
     blocks: Blocks | None = None
     grouping: Grouping | None = None
+    context: Pairs = field(default_factory=lambda: np.zeros((0, 2), dtype=np.int64))
 
     @cached_property
     def known(self) -> NDArray[np.int64]:
@@ -43,6 +46,20 @@ class LinkGraph:
     def target_degree(self) -> NDArray[np.int64]:
         """(n,) visible in-degree, or visible degree where undirected."""
         return self._degree(1)
+
+    @cached_property
+    def neighbours(self) -> csr_array:
+        """The visible edges without directions, as a symmetric 0/1 matrix (n, n), rows sorted."""
+        row, column = self.visible.T
+        ends = np.concatenate([column, row]), np.concatenate([row, column])
+        union = csr_array((np.ones(2 * len(row)), ends), shape=(self.num_nodes, self.num_nodes))
+        union.data[:] = 1
+        return union
+
+    @cached_property
+    def neighbour_count(self) -> NDArray[np.int64]:
+        """(n,) the number of neighbours, directions ignored."""
+        return np.asarray(np.diff(self.neighbours.indptr), dtype=np.int64)
 
     def canonical(self, pairs: Pairs) -> Pairs:
         """The pairs, with src < dst where the graph is undirected."""
@@ -67,6 +84,14 @@ class LinkGraph:
             tied |= contains(edges, self.keys(image))
         return tied
 
+    def is_joined(self, pairs: Pairs) -> NDArray[np.bool_]:
+        """Whether another relation joins a pair, in whatever direction: it is no hidden edge."""
+        return contains(self._context_keys, self._undirected_keys(pairs))
+
+    def is_settled(self, pairs: Pairs) -> NDArray[np.bool_]:
+        """Whether a pair is an edge, or visibly none: such a pair is no negative."""
+        return self.is_edge(pairs) | self.is_tied(pairs, self.known) | self.is_joined(pairs)
+
     def distance(self, pairs: Pairs) -> NDArray[np.float64]:
         """The Euclidean distance of each pair, in the unit of the positions."""
         assert self.positions is not None
@@ -78,6 +103,14 @@ class LinkGraph:
         """Mean + 2 standard deviations of the visible edges' length, in the unit of positions."""
         lengths = self.distance(self.visible)
         return float(lengths.mean() + 2 * lengths.std())
+
+    @cached_property
+    def _context_keys(self) -> NDArray[np.int64]:
+        return np.sort(self._undirected_keys(self.context))
+
+    def _undirected_keys(self, pairs: Pairs) -> NDArray[np.int64]:
+        low, high = np.sort(pairs, axis=1).T
+        return np.asarray(low * self.num_nodes + high)
 
     def _degree(self, side: int) -> NDArray[np.int64]:
         ends = self.visible[:, side] if self.directed else self.visible.ravel()

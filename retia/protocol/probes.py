@@ -12,19 +12,22 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
+from scipy.spatial import cKDTree
 from scipy.stats import norm
 
-from retia.protocol.baselines import link_scores, node_positions
 from retia.protocol.evaluation import Truth, find_truth, ranks_within_groups
 from retia.protocol.findings import SEALED, Finding, Status
+from retia.protocol.heuristics import link_scores, node_positions
 from retia.protocol.metrics import rocauc, spearman
 from retia.protocol.predictions import PARTS
-from retia.shards.arrays import column_array
+from retia.protocol.randomness import Randomness
+from retia.shards.arrays import column_array, integers, label_matrix
 from retia.shards.manifest import Column, Task
 from retia.shards.version import Version
 
 AUC_LIMIT = 0.55
 CORRELATION_LIMIT = 0.9
+KAPPA_LIMIT = 0.9
 MAX_CODES = 64
 Z_999 = float(norm.ppf(0.9995))
 
@@ -92,18 +95,67 @@ def probe_edge_columns(version: Version, task: Task) -> Iterator[Finding]:
 
 
 def probe_order(version: Version, task: Task) -> Finding:
-    """Whether neighbours in the order of ids share a class more often than chance allows."""
-    if task.type == "node-multilabel":
-        return Finding("order of ids", task.name, "not checked", "a node may have several classes")
-    train = version.task_table(task.name, 0, "train").sort_by("node")
-    label = train["label"].to_numpy()
-    share = np.bincount(label, minlength=len(task.classes)) / max(len(label), 1)
-    expected = float((share**2).sum())
-    same = float((label[1:] == label[:-1]).mean()) if len(label) > 1 else expected
+    """Whether neighbours in the order of ids share a class more often than others would.
+
+    The others are any nodes or, where there are positions, the nearest in space: ids may follow
+    space, and then tell no more than it does.
+    """
+    node, label = _training_labels(version, task)
+    order = np.argsort(node)
+    expected, told = _chance(label), "chance"
+    positions = node_positions(version)
+    if positions is not None and len(node) > 1:
+        nearest = np.asarray(cKDTree(positions[node]).query(positions[node], k=2)[1])[:, 1]
+        in_space = float((label[nearest] == label).mean())
+        if in_space > expected:
+            expected, told = in_space, "the nearest in space"
+    same = _agreement(label[order], expected)
     spread = Z_999 * float(np.sqrt(expected * (1 - expected) / max(len(label) - 1, 1)))
     status: Status = "failed" if same > expected + spread else "passed"
-    detail = f"neighbours by id share a class {same:.3f} of the time, chance {expected:.3f}"
+    detail = f"neighbours by id share a class {same:.3f} of the time, {told} {expected:.3f}"
     return Finding("order of ids", task.name, status, f"{detail} ± {spread:.3f}")
+
+
+def probe_node_columns(version: Version, task: Task) -> Iterator[Finding]:
+    """Whether a number or code without a recipe is the label in other words.
+
+    Training nodes in the order of the column share a class with the next one: by chance 0, always
+    1. A radius gives its classes away at 1; columns of vectors are not looked at.
+    """
+    node, label = _training_labels(version, task)
+    chance = _chance(label)
+    columns = [column for column in _undeclared(version) if not column.shape]
+    table = version.nodes([column.name for column in columns]) if columns else None
+    for column in columns:
+        assert table is not None
+        values = column_array(table[column.name]).astype(np.float64)[node]
+        known = np.flatnonzero(np.isfinite(values))
+        ties = Randomness.from_seed(0).stream("ties").random(len(known))
+        order = known[np.lexsort((ties, values[known]))]
+        kappa = (_agreement(label[order], chance) - chance) / max(1 - chance, 1e-12)
+        status: Status = "failed" if kappa > KAPPA_LIMIT else "passed"
+        detail = f"nodes in its order share a class by {kappa:.3f} more than chance, of 1"
+        yield Finding(f"node column {column.name}", task.name, status, detail)
+
+
+def _training_labels(version: Version, task: Task) -> tuple[Ints, Ints]:
+    """The training nodes of the first split, and a number for their class or set of classes."""
+    train = version.task_table(task.name, 0, "train")
+    if task.type != "node-multilabel":
+        return integers(train, "node"), integers(train, "label")
+    _, code = np.unique(label_matrix(train, len(task.classes)), axis=0, return_inverse=True)
+    return integers(train, "node"), code.astype(np.int64)
+
+
+def _chance(label: Ints) -> float:
+    """How often two nodes share a class."""
+    share = np.unique(label, return_counts=True)[1] / max(len(label), 1)
+    return float((share**2).sum())
+
+
+def _agreement(label: Ints, otherwise: float) -> float:
+    """How often a node shares the class of the next one."""
+    return float((label[1:] == label[:-1]).mean()) if len(label) > 1 else otherwise
 
 
 LIST_PROBES: dict[str, Scorer] = {

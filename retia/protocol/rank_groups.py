@@ -55,7 +55,8 @@ def higher_is_better(metric: str) -> bool:
 class Bootstrap:
     """Resamples of the primary measure of a task on a part, the same for every method.
 
-    The test items are resampled by cluster. The seeds of a method are resampled too: together for
+    The items are resampled by cluster, in all splits alike: a node or an edge that several splits
+    ask for is no new observation in each. The seeds of a method are resampled too: together for
     all methods where the task has several splits, because a seed is a split there.
     """
 
@@ -66,10 +67,8 @@ class Bootstrap:
         splits = range(self.task.num_splits)
         self.truths = [load_truth(version, task_name, split, part) for split in splits]
         self.clusters = [clusters(version, task_name, split, part) for split in splits]
-        self.weights = [
-            draw_weights(cluster, Randomness.from_seed(split), resamples)
-            for split, cluster in enumerate(self.clusters)
-        ]
+        together = np.concatenate(self.clusters)
+        self.weights = draw_weights(together, Randomness.from_seed(0), resamples)
 
     def samples(self, method: str, seeds: Seeds) -> Floats:
         """The mean over seeds (B,) of a method's primary measure, under every resample.
@@ -89,7 +88,7 @@ class Bootstrap:
             values,
             self.task.primary,
             self.clusters[split],
-            self.weights[split],
+            self.weights,
         )
 
 

@@ -15,9 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
+from retia.protocol.blocks import cubes
 from retia.protocol.evaluation import Truth, ranks_within_groups
+from retia.protocol.group_checks import node_groups
+from retia.protocol.heuristics import node_positions
 from retia.protocol.metrics import THRESHOLD, metric
 from retia.protocol.randomness import Randomness
+from retia.shards.arrays import integers
 from retia.shards.errors import InputError
 from retia.shards.manifest import Measure, Part
 from retia.shards.version import Version
@@ -41,11 +45,24 @@ class Stratum:
 
 
 def clusters(version: Version, task_name: str, split: int, part: Part) -> Ints:
-    """The cluster (I,) of each item: its source node for a pair, else the item itself."""
-    table = version.task_table(task_name, split, part)
-    pairs = version.manifest.task(task_name).type in ("link", "edge-regression")
-    column = table["src" if pairs else "item"].to_numpy().astype(np.int64)
-    return np.unique(column, return_inverse=True)[1] % MOST_CLUSTERS
+    """The cluster (I,) of each item, the same number in every split.
+
+    A pair is of its source's: the cube of space in a block split, else the node. A node is of its
+    group in a grouped split, else a cluster of its own. Over 5,000 clusters are lumped together.
+    """
+    task = version.manifest.task(task_name)
+    items = version.task_table(task_name, split, part).sort_by("item")
+    pairs = task.type in ("link", "edge-regression")
+    node, of_node = integers(items, "src" if pairs else "item"), None
+    if pairs and task.split.scheme == "block":
+        positions = node_positions(version)
+        if positions is not None:
+            of_node = cubes(positions, float(str(task.split.parameters["block_side"])))
+    elif task.split.scheme == "grouped" and not pairs:
+        of_node = node_groups(version, task)
+    if of_node is not None:
+        node = np.unique(of_node, return_inverse=True)[1][node]
+    return np.asarray(node % MOST_CLUSTERS)
 
 
 def draw_weights(cluster: Ints, randomness: Randomness, resamples: int) -> list[Weights]:

@@ -35,6 +35,23 @@ def test_a_submission_is_scored_and_ranked(board: Local, versions: dict[str, Ver
     assert (row["parameters"], row["hardware"], row["submissions"]) == (12_345, "2 cores", 1)
 
 
+def test_validation_edges_as_input_are_declared(board: Local, link: Version) -> None:
+    for method, declared in (("with", {"valid_edges_as_input": True}), ("without", {})):
+        meta = meta_of(link, "link", method=method, **declared)
+        answer = submit(board.client, board.tokens["uma"], meta, predictions(link, "link"))
+        assert answer.status_code == 202
+    board.work()
+    rows = board.client.get(f"{API}/leaderboards/toy-link/link").json()["items"]
+    shown = {row["method"]: row["valid_edges_as_input"] for row in rows}
+    assert shown["with"] and not any(shown[method] for method in shown if method != "with")
+    page = board.client.get("/leaderboards/toy-link/link").text
+    assert page.count("Takes the validation edges as input") == 1
+    meta = meta_of(link, "link", method="other", valid_edges_as_input="some")
+    refused = submit(board.client, board.tokens["uma"], meta, predictions(link, "link"))
+    assert refused.status_code == 422
+    assert "valid_edges_as_input" in refused.text
+
+
 def test_too_few_seeds_are_shown_without_a_rank(board: Local, versions: dict[str, Version]) -> None:
     version = versions["node"]
     meta = meta_of(version, "colour", method="hasty")

@@ -1,11 +1,18 @@
 """Datasets of texts on a server: cards on the page, rows with the best encoding on the board."""
 
+from collections.abc import Callable
 from pathlib import Path
 
+import httpx
+import numpy as np
+import pytest
+
+import retia
 from retia.benchmarks import make_config, run
 from retia.cli.remote import read_meta
-from tests.api.client import API, submit
-from tests.api.conftest import Local
+from retia.shards.arrays import encoding_matrix
+from tests.api.client import API, publish, submit
+from tests.api.conftest import Local, Running
 from tests.toy_labels import toy_groups, toy_tagged
 from tests.toy_text import card, toy_text, toy_texts
 
@@ -36,3 +43,29 @@ def test_a_task_of_several_classes_is_published_and_scored(local: Local, tmp_pat
     local.work()
     board = rows(local, "toy-tags/tags")
     assert board.keys() == {"majority", "features-only (good)", "mlp (good)"}
+
+
+def test_a_running_server_is_asked_for_the_named_encoding_alone(
+    serve: Callable[..., Running], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    version, running = toy_text(tmp_path / "store"), serve()
+    assert publish(running.client, running.tokens["ada"], version)["state"] == "published"
+    url, paths, send = str(running.client.base_url), [], httpx.Client.send
+
+    def counted(client: httpx.Client, request: httpx.Request, **options: object) -> httpx.Response:
+        paths.append(request.url.path)
+        return send(client, request, **options)
+
+    monkeypatch.setattr(httpx.Client, "send", counted)
+    shared = {"server": url, "cache": tmp_path / "cache"}
+    loaded = retia.load("toy-text", encoding="good", **shared)
+    files = sorted(path.partition("/files/")[2] for path in paths if "/files/" in path)
+    wanted = [shard.path for shard in version.manifest.shards]
+    assert files == sorted(path for path in wanted if not path.startswith("encodings/noise/"))
+    assert [path for path in files if path.startswith("encodings/")] == [
+        "encodings/good/part-00000.parquet"
+    ]
+    assert np.array_equal(loaded.data.x[:, 1:], encoding_matrix(version, "good"))
+    paths.clear()
+    retia.load("toy-text", encoding="good", **shared)
+    assert not [path for path in paths if "/files/" in path], "it is in the cache"

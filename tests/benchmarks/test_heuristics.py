@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from retia.benchmarks import MODELS
-from retia.protocol.baselines import node_positions
+from retia.protocol.heuristics import node_positions
 from retia.shards.version import Version
 
 

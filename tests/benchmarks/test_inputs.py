@@ -10,9 +10,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from retia.benchmarks.inputs import link_inputs, node_inputs
+from retia.benchmarks.config import Scaling
+from retia.benchmarks.inputs import _scaled, link_inputs, node_inputs
 from retia.benchmarks.negatives import draw_negatives
 from retia.benchmarks.view import View
+from retia.protocol.baselines import node_features, node_positions
 from retia.shards.errors import IntegrityError
 from retia.shards.version import Version
 from retia.shards.writer import write_parquet
@@ -126,3 +128,20 @@ def test_inputs_are_standardised(colours: Version) -> None:
     x = node_inputs(colours, "colour", 0, "cpu").view.x.numpy()
     np.testing.assert_allclose(x.mean(axis=0), 0, atol=1e-5)
     np.testing.assert_allclose(x.std(axis=0), 1, atol=1e-5)
+
+
+@pytest.mark.parametrize("scaling", ["raw", "row-normalised"])
+def test_features_may_stay_as_they_are_stored(spatial: Version, scaling: Scaling) -> None:
+    x = link_inputs(spatial, "link", 0, "cpu", scaling=scaling).view.x.numpy()
+    features, positions = node_features(spatial), node_positions(spatial)
+    total = np.abs(features).sum(axis=1, keepdims=True)
+    wanted = features if scaling == "raw" else features / np.where(total > 0, total, 1)
+    np.testing.assert_allclose(x[:, :-3], wanted, rtol=1e-6)
+    z = (positions - positions.mean(axis=0)) / positions.std(axis=0)
+    np.testing.assert_allclose(x[:, -3:], z, atol=1e-5)
+
+
+def test_a_row_of_zeros_stays_zero() -> None:
+    values = np.array([[0.0, 0.0], [1.0, -3.0]])
+    found = _scaled(values, values, "row-normalised")
+    np.testing.assert_array_equal(found, [[0, 0], [0.25, -0.75]])

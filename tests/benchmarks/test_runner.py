@@ -114,6 +114,7 @@ def test_untrained_model_gives_each_split_once(communities: Version, tmp_path: P
     assert result["seeds"] == list(range(communities.manifest.task("link").num_splits))
     assert result["submission"]["deterministic"] is True
     assert result["submission"]["parameters"] == 0
+    assert result["submission"]["valid_edges_as_input"] is False
 
 
 def test_sealed_task_has_no_test_scores_even_beside_its_answers(

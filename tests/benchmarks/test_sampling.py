@@ -314,6 +314,13 @@ def test_another_epoch_or_seed_draws_others() -> None:
     assert len({tuple(edges(seed, epoch)) for seed in range(2) for epoch in range(2)}) == 4
 
 
+def test_a_node_draws_others_beside_other_seeds() -> None:
+    sampler = NeighbourSampler(star(40), [5], SEED)
+    beside = [torch.tensor([0, other]) for other in (1, 2, 3)]
+    drawn = [sampler.sample_from_nodes(NodeSamplerInput(None, seeds)).edge for seeds in beside]
+    assert len({tuple(sorted(edge.tolist())) for edge in drawn}) == 3
+
+
 def test_what_the_sampler_does_not_know_is_refused() -> None:
     data, pairs = spatial()
     node = torch.arange(3)

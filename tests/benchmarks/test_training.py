@@ -1,24 +1,28 @@
 """What training learns, and that it does so twice the same."""
 
 import pickle
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from scipy.special import softmax
+from sklearn.metrics import log_loss
+from sklearn.utils.class_weight import compute_sample_weight as weigh
 
 from retia.benchmarks import Training, make_config
 from retia.benchmarks.checkpoint import Checkpoint, Progress
 from retia.benchmarks.curve import Curve
 from retia.benchmarks.decoders import pair_decoder
-from retia.benchmarks.inputs import EdgeInputs
+from retia.benchmarks.inputs import EdgeInputs, node_inputs
 from retia.benchmarks.layers.perceptron import NodePerceptron
-from retia.benchmarks.learners import EdgeLearner
+from retia.benchmarks.learners import EdgeLearner, NodeLearner
 from retia.benchmarks.training import Trained, torch_settings, train
 from retia.benchmarks.view import View
 from retia.protocol import evaluate, load_truth
-from retia.protocol.baselines import link_scores
-from retia.shards.errors import IntegrityError
+from retia.protocol.heuristics import link_scores
+from retia.shards.errors import InputError, IntegrityError
 from retia.shards.version import Version
 
 
@@ -29,7 +33,7 @@ def _train(version: Version, model: str, seed: int = 0, **options: object) -> Tr
 
 
 @pytest.mark.parametrize("name", ["communities", "spatial", "colours"])
-@pytest.mark.parametrize("model", ["mlp", "gcn", "graphsage"])
+@pytest.mark.parametrize("model", ["mlp", "gcn", "graphsage", "sheaf"])
 def test_same_seed_gives_the_same_bits(
     name: str, model: str, request: pytest.FixtureRequest
 ) -> None:
@@ -93,6 +97,28 @@ def test_decoder_is_symmetric_just_where_the_relation_is_undirected(kind: str) -
     undirected, directed = (pair_decoder(kind, 8, flag) for flag in (False, True))
     torch.testing.assert_close(undirected(z, pairs, view), undirected(z, pairs.flip(1), view))
     assert not torch.allclose(directed(z, pairs, view), directed(z, pairs.flip(1), view))
+
+
+def test_classes_weigh_the_same_unless_told_otherwise(colours: Version) -> None:
+    inputs = node_inputs(colours, "colour", 0, "cpu")
+    few = inputs.labels.ne(0) | (inputs.labels.eq(0).cumsum(0) <= 2)
+    inputs = replace(inputs, train=inputs.train[few], labels=inputs.labels[few])
+    labels, losses = inputs.labels.numpy(), []
+    for weights in ("balanced", "none"):
+        torch.manual_seed(0)
+        settings = Training(epochs=1, evaluate_every=1, dropout=0, class_weights=weights)
+        encoder, rng = NodePerceptron(inputs.view.x.shape[1], 32, 1, 0), torch.Generator()
+        learner = NodeLearner(encoder, inputs, settings, rng)
+        losses.append(learner.epoch(lambda loss: None))
+    with torch.no_grad():
+        z = learner.module["head"](learner.module["encoder"](inputs.view))[inputs.train].numpy()
+    balanced = log_loss(labels, softmax(z, axis=1), sample_weight=weigh("balanced", labels))
+    np.testing.assert_allclose(losses, [balanced, log_loss(labels, softmax(z, axis=1))], rtol=1e-5)
+
+
+def test_class_weights_of_links_are_refused(communities: Version) -> None:
+    with pytest.raises(InputError, match="'link' is no task of one class a node"):
+        make_config(communities, "gcn", class_weights="none")
 
 
 @pytest.mark.parametrize("decoder", ["dot", "hadamard", "difference", "distance"])

@@ -304,6 +304,8 @@ def test_hypernyms_of_wordnet_are_hidden_and_pass_the_audit(data: Path, tmp_path
     assert len(version.manifest.relations) == 11
     assert version.manifest.task().relation == "hypernym"
     assert failed(version) == []
+    with pytest.raises(InputError, match="wn18rr-node cannot be built: its nodes have no label"):
+        build(inputs.wn18rr(data / "text/wn18rr"), tmp_path, name="wn18rr", only="node")
 
 
 BAD = {
@@ -314,7 +316,7 @@ BAD = {
     "no text": (("TABLES",), "there is no column text; there are: id, title"),
     "no label": (
         ("TABLES", "--text", "", "--only", "node"),
-        "net-node cannot be built: no label has two classes",
+        "net-node cannot be built: its nodes have no label",
     ),
     "no encoder": (("TABLES", "--encoding", "bert"), "no encoder 'bert'"),
     "nothing to encode": (
@@ -329,6 +331,79 @@ BAD = {
     "shots of sealed nodes": (
         ("TABLES", "--sealed", "node", "--shots", "5"),
         "--shots and --sealed node do not go together",
+    ),
+    "few shots of groups": (
+        (
+            "TABLES",
+            *[
+                "--text",
+                "title",
+                "--label",
+                "topic",
+                "--shots",
+                "5",
+                "--split",
+                "grouped",
+                "--group",
+                "project",
+            ],
+        ),
+        "--shots and --split grouped do not go together",
+    ),
+    "few shots of lists": (
+        ("TABLES", "--text", "title", "--multilabel", "tags", "--shots", "5"),
+        "--shots draws nodes of one class each, and net has no such label",
+    ),
+    "few shots of edges": (
+        ("TABLES", "--text", "title", "--label", "topic", "--shots", "5", "--only", "link"),
+        "--shots concerns net-node; leave it or --only link out",
+    ),
+    "hidden edges of nodes": (
+        ("TABLES", "--text", "title", "--label", "topic", "--ask", "edge", "--only", "node"),
+        "--ask concerns net-link; leave it or --only node out",
+    ),
+    "hidden edges of generated texts": (
+        ("TABLES", "--text", "title", "--label", "topic", "--ask", "edge", "--texts", "t.csv"),
+        "--ask concerns net-link, but texts of --texts may tell",
+    ),
+    "a label among the texts": (
+        ("TABLES", "--text", "title,topic", "--label", "topic"),
+        "column topic is a label, and --text would show it to everyone",
+    ),
+    "a label among the ids": (
+        (
+            "TABLES",
+            *["--text", "title", "--multilabel", "tags", "--split", "grouped", "--group", "tags"],
+        ),
+        "column tags is a label, and --group would show it to everyone",
+    ),
+    "a label of both kinds": (
+        ("TABLES", "--text", "title", "--label", "topic", "--multilabel", "topic"),
+        "column topic is named with --label and --multilabel; choose one",
+    ),
+    "an unknown column": (
+        ("TABLES", "--text", "titel"),
+        "nodes.csv: there is no column titel; there are: id, title, abstract, topic, tags, project",
+    ),
+    "an unknown end": (
+        ("TABLES", "--text", "title", "--src", "from"),
+        "edges.csv: there is no column from; there are: src, dst, kind",
+    ),
+    "an empty name": (
+        ("TABLES", "--text", "title,,topic"),
+        "--text 'title,,topic': give names of columns joined by commas, each once",
+    ),
+    "a table that is not there": (
+        ("--nodes", "usa.parquet", "--edges", "EDGES"),
+        "retia: usa.parquet: no such file",
+    ),
+    "texts that are not there": (
+        ("TABLES", "--text", "title", "--label", "topic", "--texts", "usa.parquet"),
+        "retia: usa.parquet: no such file",
+    ),
+    "a folder that is not there": (
+        ("--cane", "nowhere"),
+        "nowhere: no such folder; name the one that holds data.txt",
     ),
     "a pickle": (("--cstag", "graph.pt"), "a pickle can run code"),
     "one encoder twice": (
@@ -373,6 +448,57 @@ def test_the_command_prints_what_it_built(
     assert manifest.license == "CC0-1.0"
     assert not manifest.relations[0].directed
     assert manifest.kind == "text"
+
+
+def test_two_labels_that_would_be_one_task_are_refused(tmp_path: Path) -> None:
+    rows = "".join(f"{i},{i % 2},{i % 3}\n" for i in range(30))
+    (tmp_path / "nodes.csv").write_text(f"id,a b,a_b\n{rows}")
+    (tmp_path / "edges.csv").write_text("src,dst\n1,2\n")
+    columns = NodeMapping(texts=(), labels=("a b", "a_b"))
+    given = Given(tmp_path / "nodes.csv", tmp_path / "edges.csv", node_mapping=columns)
+    with pytest.raises(InputError, match="two tasks would be called 'a-b'; rename a label"):
+        build(inputs.choose(given), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("verb", "problem"),
+    [
+        (("airports", "europe"), "there is no europe-airports.edgelist in it; name the folder"),
+        (("cane-cora",), "there is no data.txt in it; name the folder that holds it"),
+        (("wn18rr",), "there is no entity2text.txt in it; name the folder that holds it"),
+    ],
+)
+def test_a_folder_without_the_files_of_a_published_graph_is_one_line(
+    verb: tuple[str, ...],
+    problem: str,
+    retia: Command,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert retia("build", *verb, "--dir", tmp_path) == 2
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    assert line.startswith(f"retia: {tmp_path}: {problem}")
+
+
+@pytest.mark.parametrize(("only", "lines"), [((), 1), (("--only", "node"), 0)])
+def test_a_sealed_build_tells_which_dataset_shows_its_answers(
+    papers: tuple[Path, Path],
+    retia: Command,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    only: tuple[str, ...],
+    lines: int,
+) -> None:
+    files = ("--nodes", papers[0], "--edges", papers[1], "--text", "title", "--label", "topic")
+    words = ("--sealed", "node", *only, "--out", tmp_path)
+    assert retia("build", "text", "--name", "net", *files, *words) == 0
+    told = capsys.readouterr().err.splitlines()
+    assert (
+        told
+        == [
+            "net-link shows the answers of net-node: a server that holds one will refuse the other."
+        ][:lines]
+    )
 
 
 def test_published_answers_cannot_be_sealed(data: Path, tmp_path: Path) -> None:
@@ -430,7 +556,7 @@ def test_a_prediction_in_generated_texts_is_told(
 @pytest.mark.parametrize(
     ("rows", "problem"),
     [
-        ("id,description\np1,a\npX,b\n", "row 2 names the node 'pX', which is not there"),
+        ("id,description\np1,a\npX,b\n", "row 3, column id: 'pX' is not in the graph"),
         ("id,description\np1,a\np1,b\n", "node 'p1' has two rows"),
         ("id,text\np1,a\n", "there is no column description; there are: id, text"),
     ],

@@ -143,7 +143,7 @@ def test_long_ids_stay_exact(tmp_path: Path) -> None:
         ("from,to,n\nA,B,1\n", "no column pre, post, weight; there are: from, to, n"),
         (
             "pre,post,weight\nA,B,1\nA,Z,1\n",
-            r"row 3, column post: neuron 'Z' is not in .*nodes\.csv",
+            r"row 3, column post: 'Z' is not in .*nodes\.csv",
         ),
         ("pre,post,weight\nA,B,-1\n", "'A' to 'B' has the weight -1"),
         ("pre,post,weight\nA,B,nan\n", "'A' to 'B' has the weight nan"),
@@ -424,7 +424,7 @@ def test_table_of_cave_has_a_row_a_synapse(tmp_path: Path) -> None:
             r"row 4, column pre_root_id: '7\.2.*text",
         ),
         ("pre,post\n1,2\n", None, "no column pre_root_id, post_root_id, syn_count"),
-        (FLYWIRE, f"root_id\n{ROOTS[0]}\n", f"neuron '{ROOTS[1]}' is not in"),
+        (FLYWIRE, f"root_id\n{ROOTS[0]}\n", f"'{ROOTS[1]}' is not in"),
         (FLYWIRE, f"root_id\n{ROOTS[0]}\n{ROOTS[0]}\n", "two of the neurons are named"),
         (FLYWIRE, f"root_id,side\n{ROOTS[0]},up\n{ROOTS[1]},\n", "column side: .*not , up"),
     ],

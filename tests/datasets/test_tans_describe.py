@@ -478,7 +478,8 @@ def test_a_dry_run_sends_nothing(retia: Retia, node: Version, capsys: Output) ->
     ("words", "told"),
     [
         ((), "--out FILE.parquet"),
-        (("--out", "a.csv"), "ends in .parquet"),
+        (("--out", "a.csv"), "a.csv: the table is Parquet, and its name says so: --out a.parquet"),
+        (("--out", "X.pq"), "X.pq: the table is Parquet, and its name says so: --out X.parquet"),
         (("--dry-run",), "add --with endpoint"),
         (("--with", "endpoint", "--dry-run"), "--model"),
         (("--out", "a.parquet", "--task", "colour"), "--classes-in-prompt"),
@@ -627,7 +628,7 @@ def test_descriptions_that_do_not_fit_are_refused(
     cut.write_bytes(out.read_bytes()[:-50])
     as_nodes = [out if str(word).endswith("n.csv") else word for word in plain]
     for words, told in (
-        ((*plain, "--texts", out), "row 1 names the node 'n0', which is not there"),
+        ((*plain, "--texts", out), "row 1, column id: 'n0' is not in the graph"),
         ((*plain, "--texts", cut), "Parquet"),
         ((*plain, "--only", "link", "--texts", out), "may tell of the edges"),
         (tuple(as_nodes), "given as --texts"),

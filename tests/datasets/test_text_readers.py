@@ -226,6 +226,22 @@ def test_fields_of_tegdb_are_read_from_arrays_and_tables(tmp_path: Path) -> None
     assert graph.labels["label"].values.tolist() == [1, -1, 0]
 
 
+def test_two_edges_of_tegdb_are_rows_of_a_table_and_columns_of_an_array(tmp_path: Path) -> None:
+    write(tmp_path, text_nodes_csv="text\na\n\nc\n", edge_index_csv="src,dst\n0,1\n0,2\n")
+    assert read_tegdb(tmp_path).relation("linked").pairs.tolist() == [[0, 1], [0, 2]]
+    assert read_tegdb(tmp_path).texts["text"].tolist() == ["a", "", "c"]
+    np.save(tmp_path / "edge_index.npy", np.array([[0, 0], [1, 2]]))
+    assert read_tegdb(tmp_path).relation("linked").pairs.tolist() == [[0, 1], [0, 2]]
+
+
+def test_neighbours_of_cstag_may_be_lists_of_parquet(tmp_path: Path) -> None:
+    table = {"node_id": [0, 1, 2], "text": ["a", "b", "c"], "label": [1, 0, 1]}
+    neighbours = pa.array([[1, 2], [], [0]])
+    pq.write_table(pa.table(table | {"neighbour": neighbours}), tmp_path / "web.parquet")
+    graph = read_cstag(tmp_path / "web.parquet")
+    assert graph.relation("linked").pairs.tolist() == [[0, 1], [0, 2]]
+
+
 def _pickled(folder: Path) -> Path:
     np.save(folder / "edge_index.npy", np.array([[0], [1]]))
     np.save(folder / "text_nodes.npy", np.array([{}, {}], dtype=object), allow_pickle=True)
@@ -243,6 +259,36 @@ BAD: dict[str, tuple[Case, str]] = {
         lambda folder: read_cstag(write(folder, web_pt=b"PK")[0]),
         "a pickle can run code",
     ),
+    "no node of TEG-DB": (
+        lambda folder: read_tegdb(
+            write(folder, text_nodes_csv="t\na\nb\n", edge_index_csv="s,d\n0,2\n")[0].parent
+        ),
+        "edge_index.csv: row 2, column d: '2' is not in the numbers of the nodes, 0 to 1",
+    ),
+    "one column of edges": (
+        lambda folder: read_tegdb(
+            write(folder, text_nodes_csv="t\na\nb\n", edge_index_csv="s\n0\n1\n")[0].parent
+        ),
+        "edge_index.csv: two columns of node numbers belong there, not s",
+    ),
+    "more classes than there can be": (
+        lambda folder: read_tables(
+            *write(
+                folder,
+                nodes_csv="id,tags\n" + "".join(f"{i},c{i};d{i}\n" for i in range(5001)),
+                edges_csv="src,dst\n1,2\n",
+            ),
+            NodeMapping(texts=(), multilabels=("tags",)),
+        ),
+        "nodes.csv, column tags: 10,002 classes, 'c0' among them, more than 10,000",
+    ),
+    "a class of five thousand digits": (
+        lambda folder: read_tables(
+            *write(folder, nodes_csv=f"id,c\n1,{'1' * 5000}\n", edges_csv="src,dst\n1,1\n"),
+            NodeMapping(texts=(), labels=("c",)),
+        ),
+        "a name is one line of at most 300 characters",
+    ),
     "bytes": (
         lambda folder: read_tables(
             *write(folder, nodes_csv=b"id,text\n1,fine\n2,caf\xe9\n", edges_csv="src,dst\n1,2\n")
@@ -253,7 +299,7 @@ BAD: dict[str, tuple[Case, str]] = {
         lambda folder: read_tables(
             *write(folder, nodes_csv="id,text\n1,a\n2,b\n", edges_csv="src,dst\n1,2\n1,9\n2,8\n")
         ),
-        "edges.csv, column dst: edge 2 names the node '9', which is not there, the first of 2",
+        "edges.csv: row 3, column dst: '9' is not in ",
     ),
     "two texts": (
         lambda folder: read_tables(
@@ -295,7 +341,7 @@ BAD: dict[str, tuple[Case, str]] = {
         lambda folder: read_tables(
             *write(folder, nodes_csv="id,text\n1,a,b\n", edges_csv="src,dst\n1,1\n")
         ),
-        "Expected 2 columns, got 3: 1,a,b",
+        "nodes.csv: CSV parse error: Row #2: Expected 2 columns, got 3: 1,a,b",
     ),
     "no rows": (
         lambda folder: read_tables(
@@ -303,7 +349,18 @@ BAD: dict[str, tuple[Case, str]] = {
         ),
         "nodes.csv: the table has no rows",
     ),
-    "no file": (lambda folder: read_cstag(folder / "no.csv"), "No such file"),
+    "no file": (lambda folder: read_cstag(folder / "no.csv"), "no.csv: no such file"),
+    "nothing in data.txt": (
+        lambda folder: read_cane(write(folder, data_txt="", graph_txt="0 1\n")[0].parent),
+        "data.txt: there is nothing in it; a line a node belongs there",
+    ),
+    "a relation of a hundred letters": (
+        lambda folder: read_tables(
+            *write(folder, nodes_csv="id,text\n1,a\n", edges_csv=f"src,dst,k\n1,1,{'k' * 100}\n"),
+            edge_mapping=EdgeMapping(relation="k"),
+        ),
+        "column k: edge 1 is of the relation 'kkk",
+    ),
     "no folder": (lambda folder: read_cane(folder), "there is no data.txt in it"),
     "short labels": (
         lambda folder: read_cane(

@@ -10,11 +10,13 @@ import pytest
 from retia.datasets.assemble import NodeColumn, column_values, derived_column, edge_table
 from retia.protocol.audit import audit
 from retia.protocol.findings import Finding
+from retia.protocol.groups import NodeGroups
 from retia.protocol.recipes import Visible, compute
 from retia.shards.manifest import Acceptance, Column, Recipe
 from retia.shards.version import Version
 from retia.shards.writer import write_parquet
 from tests.toy_connectome import (
+    BLOCK,
     HOMOLOGS,
     SIDES,
     EdgeColumns,
@@ -27,6 +29,7 @@ from tests.toy_connectome import (
     weights,
 )
 
+LAPLACIAN = Recipe(function="spectral", parameters={"relation": "chemical", "dimensions": 4})
 SVD = [
     Recipe(function="svd", parameters={"relation": "chemical", "direction": d, "dimensions": 8})
     for d in ("out", "in")
@@ -159,11 +162,10 @@ def test_l3_and_svd_of_the_full_graph_fail_and_of_the_visible_graph_pass(tmp_pat
         found = by_status(version, "failed")
         assert {(check, "chemical/valid"), (check, "chemical/test")} <= set(found)
 
-    recipes = {"svd_out": SVD[0], "svd_in": SVD[1], "walks": WALKS}
+    recipes = {"svd_out": SVD[0], "svd_in": SVD[1], "walks": WALKS, "laplacian": LAPLACIAN}
+    shapes = {"svd_out": (8,), "svd_in": (8,), "walks": (), "laplacian": (4,)}
     derived = tuple(
-        derived_column(
-            name, "d", r.function, dict(r.parameters), shape=() if name == "walks" else (8,)
-        )
+        derived_column(name, "d", r.function, dict(r.parameters), shape=shapes[name])
         for name, r in recipes.items()
     )
     honest = toy_links(tmp_path, columns=derived)
@@ -171,6 +173,72 @@ def test_l3_and_svd_of_the_full_graph_fail_and_of_the_visible_graph_pass(tmp_pat
     for name, recipe in recipes.items():
         overwrite(honest, name, compute(recipe, full))
     assert set(by_status(honest, "failed")) == {("recipe", name) for name in recipes}
+
+
+def walk_vectors(pairs: np.ndarray) -> dict[str, np.ndarray]:
+    """Columns that need a graph, of these edges without directions.
+
+    PageRank, and what Node2Vec tends to: factors of the logarithm of how often walks of five steps
+    or fewer meet (Qiu et al. 2018, arXiv:1710.02971, equation 5).
+    """
+    adjacency = np.zeros((N, N))
+    adjacency[*pairs.T] = adjacency[*pairs[:, ::-1].T] = 1
+    degree = adjacency.sum(axis=0)
+    step = adjacency / degree[:, None]
+    powers = sum(np.linalg.matrix_power(step, k) for k in range(1, 6)) / 5
+    left, values, _ = np.linalg.svd(np.log(np.maximum(degree.sum() * powers / degree, 1)))
+    return {
+        "pagerank": 0.15 * np.linalg.inv(np.eye(N) - 0.85 * step),
+        "node2vec": left[:, :32] * np.sqrt(values[:32]),
+    }
+
+
+def test_pagerank_and_node2vec_of_the_full_graph_fail(tmp_path: Path) -> None:
+    checks = {"pagerank": "column pagerank: entry", "node2vec": "column node2vec: inner product"}
+    for name, check in checks.items():
+        full = plain(name, walk_vectors(chemical())[name])
+        found = by_status(toy_links(tmp_path / name, columns=(full,)), "failed")
+        assert {(check, "chemical/valid"), (check, "chemical/test")} <= set(found)
+
+
+def test_a_normaliser_of_other_nodes_fails(tmp_path: Path) -> None:
+    size = np.random.default_rng(3).random(N)  # the toy's column
+    fit = {"mean": [float(size[:90].mean())], "std": [float(size[:90].std())]}
+    column = derived_column("scaled", "d", "zscore", {"column": "size"} | fit, shape=())
+    version = toy_links(tmp_path, columns=(column,))
+    assert by_status(version, "failed") == {}
+    overwrite(version, "scaled", (size - size.mean()) / size.std())
+    assert set(by_status(version, "failed")) == {("recipe", "scaled")}
+
+
+def test_a_radius_among_the_features_of_its_classes_fails(tmp_path: Path) -> None:
+    """As in a line graph, whose nodes are vessels and whose classes are ranges of their radius."""
+    rng = np.random.default_rng(0)
+    radius = np.array([2.0, 4.0, 8.0, 16.0])[BLOCK] + rng.random(N)
+    code = Column(name="kind", dtype="int8", description="d", role="feature")
+    leaks = (plain("radius", radius), NodeColumn(code, (BLOCK + 2) % 4))
+    found = by_status(toy_classes(tmp_path / "leak", HOMOLOGS, leaks), "failed")
+    assert set(found) == {
+        (f"node column {name}", task) for name in ("radius", "kind") for task in ("block", "odd")
+    }
+    helpful = plain("length", radius + 8 * rng.normal(size=N))
+    assert by_status(toy_classes(tmp_path / "fine", HOMOLOGS, (helpful,)), "failed") == {}
+
+
+@pytest.mark.parametrize("in_space", [True, False])
+def test_ids_may_follow_space_and_may_not_tell_more(tmp_path: Path, in_space: bool) -> None:
+    """Classes follow the ids; that is fine only where both follow space."""
+    position = Column(
+        name="pos", dtype="float32", shape=(3,), unit="um", description="d", role="position"
+    )
+    rng = np.random.default_rng(0)
+    places = np.column_stack([np.arange(N) if in_space else rng.random(N) * N, *rng.random((2, N))])
+    groups = NodeGroups(np.full(N, ""), "source", "side")
+    version = toy_classes(
+        tmp_path, groups, (NodeColumn(position, places),), labels=np.arange(N) // (N // 4)
+    )
+    found = {f.status for f in audit(version) if f.check == "order of ids" and f.subject == "block"}
+    assert found == {"passed" if in_space else "failed"}
 
 
 def test_numbers_codes_and_vectors_are_probed_each_in_its_way(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from ogb.graphproppred import Evaluator as GraphEvaluator
 from ogb.linkproppred import Evaluator as LinkEvaluator
 from ogb.nodeproppred import Evaluator as NodeEvaluator
 from scipy.stats import spearmanr
@@ -19,8 +20,10 @@ SCORES = st.one_of(
     arrays(np.float64, st.integers(1, 60), elements=FINITE),
     arrays(np.float64, st.integers(1, 60), elements=TIED),
 )
-LINK = {name: LinkEvaluator(name) for name in ("ogbl-vessel", "ogbl-ddi", "ogbl-citation2")}
+DATASETS = ("vessel", "ddi", "collab", "ppa", "citation2")
+LINK = {f"ogbl-{name}": LinkEvaluator(f"ogbl-{name}") for name in DATASETS}
 NODE = NodeEvaluator("ogbn-arxiv")
+GRAPH = GraphEvaluator("ogbg-molmuv")
 
 
 @given(SCORES, SCORES)
@@ -38,36 +41,44 @@ def test_average_precision_equals_scikit_learn(positive: np.ndarray, negative: n
     assert found == pytest.approx(expected, abs=1e-6)
 
 
-@given(SCORES, arrays(np.float64, st.integers(20, 60), elements=TIED))
-def test_hits_equals_ogb(positive: np.ndarray, negative: np.ndarray) -> None:
-    evaluator = LINK["ogbl-ddi"]
-    expected = evaluator.eval(
+@pytest.mark.parametrize(("k", "dataset"), [(20, "ddi"), (50, "collab"), (100, "ppa")])
+@given(positive=SCORES, negative=arrays(np.float64, st.integers(100, 130), elements=TIED))
+@settings(max_examples=40)
+def test_hits_equals_ogb(k: int, dataset: str, positive: np.ndarray, negative: np.ndarray) -> None:
+    expected = LINK[f"ogbl-{dataset}"].eval(
         {"y_pred_pos": torch.tensor(positive), "y_pred_neg": torch.tensor(negative)}
-    )["hits@20"]
-    assert metric("hits@20", "scores").function(positive, negative) == pytest.approx(expected)
+    )[f"hits@{k}"]
+    assert metric(f"hits@{k}", "scores").function(positive, negative) == pytest.approx(expected)
 
 
 @given(st.data())
-def test_mrr_equals_ogb(data: st.DataObject) -> None:
+def test_metrics_of_ranks_equal_ogb(data: st.DataObject) -> None:
     positives, negatives = data.draw(st.integers(1, 12)), data.draw(st.integers(1, 12))
     elements = data.draw(st.sampled_from([FINITE, TIED]))
     positive = data.draw(arrays(np.float64, positives, elements=elements))
     negative = data.draw(arrays(np.float64, (positives, negatives), elements=elements))
-    expected = (
-        LINK["ogbl-citation2"]
-        .eval({"y_pred_pos": torch.tensor(positive), "y_pred_neg": torch.tensor(negative)})[
-            "mrr_list"
-        ]
-        .mean()
+    expected = LINK["ogbl-citation2"].eval(
+        {"y_pred_pos": torch.tensor(positive), "y_pred_neg": torch.tensor(negative)}
     )
     scores = np.concatenate([positive, negative.ravel()])
     labels = np.r_[np.ones(positives, int), np.zeros(negative.size, int)]
     group = np.r_[np.arange(positives), np.repeat(np.arange(positives), negatives)]
     ranks, smallest = ranks_within_groups(scores, labels, group)
     assert smallest == negatives
-    assert metric("mrr", "ranks").function(ranks, smallest) == pytest.approx(
-        float(expected), abs=1e-6
-    )
+    for name in ["mrr", *(f"hits@{k}" for k in (1, 3, 10) if k <= negatives)]:
+        found = metric(name, "ranks").function(ranks, smallest)
+        assert found == pytest.approx(float(expected[f"{name}_list"].mean()), abs=1e-6)
+
+
+@given(st.integers(2, 30), st.integers(0, 2**32 - 1))
+@settings(max_examples=40)
+def test_mean_average_precision_equals_ogb(nodes: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    truth = rng.random((nodes, 17)) < rng.random()
+    truth[0], truth[1] = True, False  # OGB leaves a class out that all nodes or none have
+    scores = rng.integers(5, size=truth.shape).astype(float)
+    expected = GRAPH.eval({"y_true": truth.astype(float), "y_pred": scores})["ap"]
+    assert metric("mAP", "labels").function(truth, scores) == pytest.approx(expected, abs=1e-6)
 
 
 @given(st.data())

@@ -10,11 +10,13 @@ from scipy.stats import multivariate_normal
 
 from retia.protocol import evaluate
 from retia.protocol.evaluation import Members, Truth
+from retia.protocol.heuristics import node_positions
 from retia.protocol.metrics import metric
 from retia.protocol.randomness import Randomness
 from retia.protocol.rank_groups import Bootstrap, rank_groups
 from retia.protocol.resampling import clusters, draw_weights, resampled
 from retia.shards.manifest import CandidateSet, Measure, PartCounts, Split, Task
+from tests.toy_connectome import HOMOLOGS, toy_classes
 from tests.toys import toy_link, toy_node
 
 COUNTS = (PartCounts(train=1, valid=1, test=1),)
@@ -211,3 +213,42 @@ def test_clusters_are_source_nodes_and_items(tmp_path: Path) -> None:
     nodes = toy_node(tmp_path)
     found = clusters(nodes, nodes.manifest.task().name, 0, "test")
     assert len(np.unique(found)) == len(found)
+
+
+def test_a_cluster_of_a_block_split_is_a_cube(tmp_path: Path) -> None:
+    version = toy_link(tmp_path, spatial=True, blocks=True, num_nodes=9000)
+    found = clusters(version, "link", 0, "test")
+    source = version.task_table("link", 0, "test")["src"].to_numpy()
+    place = node_positions(version)[source]
+    side = float(str(version.manifest.task().split.parameters["block_side"]))
+    assert 1 < len(np.unique(found)) < 64
+    for cube in np.unique(found):
+        assert (np.ptp(place[found == cube], axis=0) <= side * 1.001).all()
+
+
+def test_a_cluster_of_a_grouped_split_is_a_group(tmp_path: Path) -> None:
+    version = toy_classes(tmp_path, HOMOLOGS)
+    node = version.task_table("block", 0, "test")["item"].to_numpy()
+    found = clusters(version, "block", 0, "test")
+    for place, other in enumerate(HOMOLOGS.partner[node]):
+        assert (found[node == other] == found[place]).all()
+    assert len(np.unique(found)) == len(found) / 2
+
+
+def test_a_node_of_several_splits_is_drawn_for_all_of_them(tmp_path: Path) -> None:
+    version = toy_node(tmp_path, num_nodes=300)
+    bootstrap = Bootstrap(version, "colour", resamples=2000)
+    right = np.random.default_rng(0).random(300) < 0.6
+    said, values = {}, []
+    for split, truth in enumerate(bootstrap.truths):
+        said[split] = np.where(right[truth.items], truth.labels, (truth.labels + 1) % 3)
+        values.append(bootstrap._seed(split, said[split]))
+    assert bootstrap.task.primary.metric == "accuracy"
+    drawn = np.random.default_rng(1).poisson(1.0, (2000, 300))
+    wanted = [
+        np.average(right[truth.items], weights=weight[truth.items])
+        for weight in drawn
+        for truth in bootstrap.truths
+    ]
+    spread = np.reshape(wanted, (2000, 10)).mean(axis=1).std()
+    assert np.mean(values, axis=0).std() == pytest.approx(spread, rel=0.1)

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import networkx as nx
@@ -115,22 +116,39 @@ def grouped() -> tuple[LinkGraph, Listing]:
     return graph, list_sparse(graph, graph.hidden, rng, anywhere(graph))
 
 
-def test_hard_groups_share_their_source_alone(grouped: tuple[LinkGraph, Listing]) -> None:
+def test_no_number_of_rows_tells_a_hard_positive(grouped: tuple[LinkGraph, Listing]) -> None:
+    """Of all rows on the nodes of groups: also those that no group scores."""
     graph, listing = grouped
     item, source = listing.members["hard"]
     sources, size = np.unique(source, return_counts=True)
-    assert len(sources) > 10
+    assert len(sources) > 200
     assert (size == GROUP_SIZE + 1).all()
     pairs, labels = listing.pairs[item], listing.labels[item]
     assert ((pairs == source[:, None]).sum(axis=1) == 1).all()
     assert (np.bincount(np.searchsorted(sources, source), weights=labels) == 1).all()
-    others = np.setdiff1d(np.arange(len(listing.pairs)), item)
-    assert not np.intersect1d(listing.pairs[others], pairs).size
-    assert len(np.unique(listing.pairs[others])) == listing.pairs[others].size
-    targets = pairs.sum(axis=1) - source
+    assert (graph.is_edge(listing.pairs) == (listing.labels > 0)).all()
+    targets = np.unique(pairs.sum(axis=1) - source)
     assert not np.isin(targets, sources).any()
-    assert len(np.unique(targets)) == len(targets)
-    assert (graph.is_edge(pairs) == (labels > 0)).all()
+    of_groups = np.isin(listing.pairs, sources).any(axis=1)
+    assert (np.isin(listing.pairs[of_groups], targets).sum(axis=1) == 1).all()
+    rows = np.bincount(listing.pairs.ravel(), minlength=graph.num_nodes)
+    assert len(np.unique(rows[targets])) == 1
+    assert np.ptp(rows[sources]) <= 1
+    assert len(np.unique(graph.keys(listing.pairs))) == len(listing.pairs)
+    others = listing.pairs[~of_groups]
+    assert len(np.unique(others)) == others.size
+
+
+@pytest.mark.parametrize("nodes", [1_500, 2_500])
+def test_few_groups_share_their_targets_evenly_too(nodes: int) -> None:
+    graph = spatial_graph(5_000)
+    allowed = np.arange(graph.num_nodes) < nodes
+    inside = graph.hidden[allowed[graph.hidden].all(axis=1)]
+    listing = list_sparse(graph, inside, np.random.default_rng(0), allowed)
+    item, source = listing.members["hard"]
+    rows = np.bincount(listing.pairs.ravel(), minlength=graph.num_nodes)
+    assert len(np.unique(rows[listing.pairs[item].sum(axis=1) - source])) == 1
+    assert np.ptp(rows[source]) <= 1
 
 
 def test_hard_targets_are_the_likeliest(grouped: tuple[LinkGraph, Listing]) -> None:
@@ -444,17 +462,49 @@ def test_a_large_graph_without_positions_has_hard_groups_and_is_matched_by_degre
     assert (graph.is_edge(listing.pairs) == (listing.labels > 0)).all()
     item, _ = listing.members["matched"]
     half = len(item) // 2
-    assert half > 300
+    assert half > 200
     for degree, side in ((graph.source_degree, 0), (graph.target_degree, 1)):
         positive, negative = (degree[listing.pairs[part, side]] for part in np.split(item, 2))
         assert (np.abs(positive - negative) <= 1 + DEGREE_TOLERANCE * (positive + 1)).all()
-    ungrouped = np.setdiff1d(np.arange(len(listing.pairs)), listing.members["hard"][0])
-    assert len(np.unique(listing.pairs[ungrouped])) == 2 * len(ungrouped)
     item, source = listing.members["hard"]
-    assert len(np.unique(source)) > 10
+    assert len(np.unique(source)) > 300
     assert (np.unique(source, return_counts=True)[1] == GROUP_SIZE + 1).all()
-    targets = listing.pairs[item, 1]
-    assert len(np.unique(targets)) == len(targets)
+    rows = np.bincount(listing.pairs[:, 1], minlength=graph.num_nodes)
+    assert len(np.unique(rows[listing.pairs[item, 1]])) == 1
+
+
+def test_what_another_relation_joins_is_listed_nowhere() -> None:
+    """No edge of another relation joins the ends of a hidden one, so it would tell a negative."""
+    graph = crowded_graph(6_000, 60_000)
+    near = np.column_stack([np.arange(5_999), np.arange(1, 6_000)])
+    context = near[~graph.is_edge(near) & ~graph.is_edge(near[:, ::-1])]
+    graph = replace(graph, context=context)
+    listing = list_sparse(graph, graph.hidden, np.random.default_rng(0), anywhere(graph))
+    assert len(np.unique(listing.members["hard"][1])) > 100
+    assert not graph.is_joined(listing.pairs).any()
+    assert graph.is_joined(context[:, ::-1]).all()
+    small = directed_graph()
+    pairs = np.argwhere(~np.eye(small.num_nodes, dtype=bool))
+    small = replace(small, context=pairs[~small.is_edge(pairs)][::3])
+    dense = list_dense(small, small.hidden, np.random.default_rng(0), anywhere(small))
+    assert len(dense.pairs) and not small.is_joined(dense.pairs).any()
+
+
+def test_hard_targets_are_reached_through_other_relations() -> None:
+    """Children of a tree whose only edge is hidden have no neighbour but in another relation."""
+    rng = np.random.default_rng(0)
+    parent = rng.integers(np.maximum(np.arange(1, 8_000) // 40, 1))
+    pairs = np.column_stack([np.arange(1, 8_000), parent])
+    hidden = rng.random(len(pairs)) < 0.3
+    alone = LinkGraph(8_000, True, pairs[~hidden], pairs[hidden])
+    sibling = np.column_stack([pairs[:, 0], rng.permutation(pairs[:, 0])])
+    sibling = sibling[~alone.is_edge(sibling) & ~alone.is_edge(sibling[:, ::-1])]
+    joined = replace(alone, context=sibling[sibling[:, 0] != sibling[:, 1]])
+    found = [
+        len(list_sparse(one, one.hidden, np.random.default_rng(0), anywhere(one)).members)
+        for one in (alone, joined)
+    ]
+    assert found == [2, 3]
 
 
 def test_a_node_whose_only_edge_is_hidden_is_matched_by_one_without_edges() -> None:

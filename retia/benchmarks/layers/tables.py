@@ -54,7 +54,7 @@ class WalkTable(nn.Module):
     def fit(self, view: View, generator: torch.Generator) -> None:
         """Learn the vectors from `rounds` walks from every node."""
         device = self.table.device
-        inner = nn.Embedding.from_pretrained(self.table.clone(), freeze=False, sparse=True)
+        inner = nn.Embedding.from_pretrained(self.table.cpu().clone(), freeze=False, sparse=True)
         outer = nn.Embedding(len(self.table), self.table.shape[1], sparse=True)
         nn.init.zeros_(outer.weight)
         optimiser = torch.optim.SparseAdam([inner.weight, outer.weight], lr=self.lr)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from numpy.typing import NDArray
 
 from retia.benchmarks.settings import Settings
-from retia.protocol.baselines import EDGE_BASELINES, NODE_BASELINES, link_scores
+from retia.protocol.baselines import EDGE_BASELINES, NODE_BASELINES
+from retia.protocol.heuristics import link_scores
 from retia.shards.arrays import pairs
 from retia.shards.manifest import Part
 from retia.shards.version import Version

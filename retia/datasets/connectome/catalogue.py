@@ -9,12 +9,17 @@ import numpy as np
 
 from retia.datasets.connectome.graph import Connectome, Layer, make_connectome
 from retia.datasets.connectome.readers.matrices import read_matrices
-from retia.datasets.connectome.readers.tables import EdgeMapping, NodeMapping, from_tables
-from retia.datasets.connectome.readers.text_table import read_text_table
+from retia.datasets.connectome.readers.tables import (
+    EdgeMapping,
+    NodeMapping,
+    from_tables,
+    labels_of,
+)
 from retia.datasets.connectome.worm import CLASSES as WORM_CLASSES
 from retia.datasets.connectome.worm import read_worm
 from retia.datasets.pinned import find_source
 from retia.datasets.sources import FetchedFile, LocalFile, fetch
+from retia.datasets.table_file import SPACES, read_table_file
 from retia.shards.errors import InputError, NotFoundError
 
 LARVA_CLASSES = (
@@ -112,12 +117,12 @@ def witvliet(animal: int) -> Entry:
 def read_larva(files: Sequence[Path]) -> Connectome:
     """The larva's brain from its list of connections and its table of neurons."""
     edges, meta = files
-    edge_table = read_text_table(edges, header=False)
+    edge_table = read_table_file(edges, header=False, separator=SPACES)
     mapping = NodeMapping(
         name="index", cell_class="simple_group", side="hemisphere", homolog="pair"
     )
     larva = from_tables(
-        edge_table, read_text_table(meta), EdgeMapping("1", "2", "3"), mapping, "synapses"
+        edge_table, read_table_file(meta), EdgeMapping("1", "2", "3"), mapping, "synapses"
     )
     assert larva.cell_class is not None
     other = larva.cell_class == LARVA_OTHER
@@ -147,8 +152,8 @@ def read_mushroom_body(files: Sequence[Path]) -> Connectome:
 
 def _read_side(side: str, adjacency: Path, labels: Path) -> Connectome:
     matrix = read_matrices(adjacency)
-    table = read_text_table(labels, header=False)
-    letters = table.labels(table.table.column_names[0])
+    table = read_table_file(labels, header=False)
+    letters = labels_of(table, table.columns[0])
     if len(letters) != matrix.num_nodes:
         raise InputError(f"{labels}: {len(letters)} labels for {matrix.num_nodes} neurons")
     found = np.unique(letters).tolist()

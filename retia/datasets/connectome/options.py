@@ -5,7 +5,7 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from retia.datasets.assemble import check_names
+from retia.datasets.assemble import check_names, check_sealing
 from retia.shards.errors import InputError
 
 Sibling = Literal["link", "weight", "node", "stage"]
@@ -41,15 +41,7 @@ def check_options(options: ConnectomeOptions, known_to_all: str | None) -> None:
     """
     names = [f"{options.name}-{sibling}" for sibling in SIBLINGS]
     check_names(*names, version=options.version, license_=options.license)
-    if options.sealed and known_to_all:
-        raise InputError(f"{known_to_all}, so its tasks are open; leave --sealed out")
-    if options.sealed and options.seed is not None:
-        raise InputError(
-            "--sealed and --seed do not go together: a sealed build draws from a fresh secret, "
-            "since anyone could repeat what a seed gives; leave --seed out"
-        )
-    if options.sealed and options.only and options.only != options.sealed:
-        raise InputError(f"--sealed {options.sealed} seals nothing with --only {options.only}")
+    check_sealing(options.sealed, options.only, options.seed, known_to_all)
     if not (np.isfinite(options.min_weight) and options.min_weight >= 0):
         raise InputError(f"--min-weight {options.min_weight:g}: give a finite number of 0 or more")
 

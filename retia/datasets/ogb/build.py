@@ -136,7 +136,7 @@ def _node_task(source: OgbFolder) -> TaskTables:
     assert source.labels is not None
     return given_node_task(
         source.labels,
-        {part: np.sort(values["node"]) for part, values in source.split.items()},
+        [{part: np.sort(values["node"]) for part, values in source.split.items()}],
         name="label",
         classes=tuple(str(number) for number in range(int(source.labels.max()) + 1)),
         description="Tell the class of a node, in OGB's own split.",

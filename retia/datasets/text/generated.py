@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from retia.datasets.sources import LocalFile, fetch
-from retia.datasets.text.graph import TextGraph, as_texts, clean_texts, find_rows
+from retia.datasets.table_file import PARQUET, read_table_file
+from retia.datasets.text.graph import TextGraph, as_texts, clean_texts, from_arrow
 from retia.datasets.text.inputs import Raw
-from retia.datasets.text.readers.table_file import PARQUET, read_table_file
 from retia.datasets.text.tans.record import about, read_record
 from retia.protocol.llm_only import GENERATED_TEXT
 from retia.shards.errors import InputError
@@ -46,12 +46,12 @@ def _add(graph: TextGraph, path: Path) -> TextGraph:
         raise InputError(f"{path}: the graph has a column {GENERATED_TEXT} already; rename that")
     table = read_table_file(path)
     table.need((ID, TEXT))
-    ids = table.ids(ID)
-    rows = find_rows(str(path), graph.ids, ids, "row")
+    rows = table.rows(ID, graph.ids, "the graph")
     if len(np.unique(rows)) < len(rows):
         again = int(np.argmax(np.bincount(rows, minlength=graph.num_nodes) > 1))
         raise InputError(f"{path}: node '{graph.ids[again]}' has two rows; leave one of them out")
-    texts, removed = clean_texts(f"{path}, column {TEXT}", table.texts(TEXT), ids)
+    given = from_arrow(table.texts(TEXT))
+    texts, removed = clean_texts(f"{path}, column {TEXT}", given, graph.ids[rows])
     column = np.full(graph.num_nodes, "", dtype=object)
     column[rows] = texts
     report = (

@@ -198,6 +198,11 @@ def as_texts(values: Iterable[object]) -> Texts:
     return np.where(pd.isna(array), MISSING, array) if len(array) else array
 
 
+def from_arrow(values: pa.Array) -> Texts:
+    """The same texts as an object array of Python strings."""
+    return np.asarray(values.to_numpy(zero_copy_only=False), dtype=object)
+
+
 def find_rows(where: str, ids: Texts, wanted: Texts, what: str = "edge") -> Ints:
     """The (m,) rows of `ids` that `wanted` names.
 
@@ -297,10 +302,10 @@ def _check_lengths(
         if length != num_nodes:
             raise InputError(f"{where}: {length} values of {name} for {num_nodes} nodes")
     for name, one in labels.items():
-        _check_classes(f"{where}, {name}", one.classes)
+        check_classes(f"{where}, {name}", one.classes)
 
 
-def _check_classes(where: str, classes: tuple[str, ...]) -> None:
+def check_classes(where: str, classes: tuple[str, ...]) -> None:
     """Raise `InputError` for classes that are no names of classes."""
     if len(classes) > MAX_CLASSES:
         raise InputError(

@@ -224,6 +224,7 @@ def _tables(nodes: Path, given: Given) -> UserFiles:
     if is_described(nodes):
         raise InputError(f"{nodes}: descriptions are given as --texts, beside the nodes' own table")
     of_nodes, of_edges = given.node_mapping, given.edge_mapping
+    _check_labels(of_nodes)
     parameters = {
         "format": "tables",
         "texts": list(of_nodes.texts),
@@ -232,6 +233,20 @@ def _tables(nodes: Path, given: Given) -> UserFiles:
     }
     reader = partial(read_tables, nodes, given.edges, of_nodes, of_edges)
     return UserFiles((nodes, given.edges), reader, parameters)
+
+
+def _check_labels(mapping: NodeMapping) -> None:
+    """Raise `InputError` for a label that is also among what everyone sees."""
+    labels = (*mapping.labels, *mapping.multilabels)
+    shown = {"--text": mapping.texts, "--group": mapping.groups, "--id": (mapping.id,)}
+    for option, columns in shown.items():
+        if both := [column for column in labels if column in columns]:
+            raise InputError(
+                f"column {both[0]} is a label, and {option} would show it to everyone; "
+                "leave it out of one of them"
+            )
+    if both := [column for column in mapping.labels if column in mapping.multilabels]:
+        raise InputError(f"column {both[0]} is named with --label and --multilabel; choose one")
 
 
 def _sources(files: tuple[Path, ...], license_: str) -> tuple[Source, ...]:

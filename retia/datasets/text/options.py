@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
-from retia.datasets.assemble import check_names
+from retia.datasets.assemble import check_names, check_sealing
 from retia.shards.errors import InputError
 
 Sibling = Literal["link", "node"]
@@ -52,15 +52,7 @@ def check_options(options: TextOptions, known_to_all: str | None) -> None:
     """
     names = [f"{options.name}-{sibling}" for sibling in SIBLINGS]
     check_names(*names, version=options.version, license_=options.license)
-    if options.sealed and known_to_all:
-        raise InputError(f"{known_to_all}, so its tasks are open; leave --sealed out")
-    if options.sealed and options.seed is not None:
-        raise InputError(
-            "--sealed and --seed do not go together: a sealed build draws from a fresh secret, "
-            "since anyone could repeat what a seed gives; leave --seed out"
-        )
-    if options.sealed and options.only and options.only != options.sealed:
-        raise InputError(f"--sealed {options.sealed} seals nothing with --only {options.only}")
+    check_sealing(options.sealed, options.only, options.seed, known_to_all)
     if (options.split == "grouped") != (options.group is not None):
         raise InputError("--split grouped and --group COLUMN go together")
     if options.shots is not None and options.sealed == "node":
@@ -68,9 +60,29 @@ def check_options(options: TextOptions, known_to_all: str | None) -> None:
             "--shots and --sealed node do not go together: the few shots of one split are asked "
             "for in others, so they are open; leave one of them out"
         )
+    if options.shots is not None and options.split == "grouped":
+        raise InputError(
+            "--shots and --split grouped do not go together: few shots are drawn node by node, so "
+            "a group would stand in several parts; leave one of them out"
+        )
+    _check_only(options)
     if options.fit_on is not None and not options.encodings:
         raise InputError("--fit-on goes with --encoding: it says what an encoder is fitted on")
     if options.texts is not None and "link" in (options.only, options.sealed):
         raise InputError(f"{options.name}-link cannot be built: {TELLING}")
     if len(set(options.encodings)) < len(options.encodings):
         raise InputError("--encoding: an encoder is named twice")
+
+
+def _check_only(options: TextOptions) -> None:
+    """Raise `InputError` for an option of a sibling that is not built."""
+    of_node = {"--shots": options.shots, "--group": options.group}
+    given = [option for option, value in of_node.items() if value is not None]
+    if options.only == "link" and given:
+        raise InputError(f"{given[0]} concerns {options.name}-node; leave it or --only link out")
+    if options.ask is not None and options.only == "node":
+        raise InputError(f"--ask concerns {options.name}-link; leave it or --only node out")
+    if options.ask is not None and options.texts is not None:
+        raise InputError(
+            f"--ask concerns {options.name}-link, but {TELLING}; leave one of them out"
+        )

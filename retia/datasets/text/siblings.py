@@ -62,13 +62,19 @@ class Job:
 
 def link_dataset(job: Job) -> Dataset:
     """A fifth of the edges of one relation is hidden."""
-    randomness, graph = _ordered(job, "link")
+    randomness = _randomness(job, "link")
+    graph = _ordered(job, randomness)
     assert job.asked is not None
     asked = graph.relation(job.asked.name)
     mask, grouping = _hide(asked, randomness)
     relations, removed = _seen(graph, asked, mask)
     hidden = LinkGraph(
-        graph.num_nodes, asked.directed, asked.pairs[~mask], asked.pairs[mask], grouping=grouping
+        graph.num_nodes,
+        asked.directed,
+        asked.pairs[~mask],
+        asked.pairs[mask],
+        grouping=grouping,
+        context=_joined([one for one in relations if one.name != asked.name]),
     )
     reverse = " The reverse of a hidden edge is hidden too." if asked.directed else ""
     task = make_link_task(
@@ -84,6 +90,7 @@ def link_dataset(job: Job) -> Dataset:
     return _dataset(
         job,
         "link",
+        randomness,
         replace(graph, relations=relations),
         about=f"A fifth of the {asked.name} edges is hidden.{others}",
         tasks=(task,),
@@ -93,14 +100,23 @@ def link_dataset(job: Job) -> Dataset:
 
 def node_dataset(job: Job) -> Dataset:
     """The whole graph; the labels of nodes are asked for."""
-    randomness, graph = _ordered(job, "node")
+    randomness = _randomness(job, "node")
+    graph = _ordered(job, randomness)
     usable = _usable(graph)
     tasks = [_node_task(job, graph, name, labels, randomness) for name, labels in usable.items()]
     if job.options.shots is not None:
         single = {name: labels for name, labels in usable.items() if not labels.multi}
+        if not single:
+            raise InputError(
+                f"--shots draws nodes of one class each, and {job.options.name} has no such label; "
+                "leave --shots out"
+            )
         tasks += [_few_shots(job, name, labels, randomness) for name, labels in single.items()]
+    names = [task.task.name for task in tasks]
+    if again := [name for name in names if names.count(name) > 1]:
+        raise InputError(f"two tasks would be called '{again[0]}'; rename a label")
     about = "The whole graph is visible."
-    return _dataset(job, "node", graph, about=about, tasks=tuple(tasks), drawn={})
+    return _dataset(job, "node", randomness, graph, about=about, tasks=tuple(tasks), drawn={})
 
 
 MAKERS: dict[Sibling, Callable[[Job], Dataset]] = {"link": link_dataset, "node": node_dataset}
@@ -122,8 +138,10 @@ def siblings_of(job: Job) -> tuple[Sibling, ...]:
 
 def _lacks(job: Job, sibling: Sibling) -> str | None:
     """Why a dataset cannot be made of this graph; none where it can."""
+    if sibling == "node" and not job.raw.graph.labels:
+        return "its nodes have no label; a table of your own names one with --label"
     if sibling == "node":
-        why = f"no label has two classes of {MIN_CLASS} nodes; name a column with --label"
+        why = f"no label has two classes of {MIN_CLASS} nodes"
         return None if _usable(job.raw.graph) else why
     if job.options.texts is not None:
         return TELLING
@@ -160,6 +178,12 @@ def _seen(
         text = None if relation.text is None else relation.text[kept]
         relations.append(replace(relation, pairs=relation.pairs[kept], text=text))
     return tuple(relations), removed
+
+
+def _joined(relations: list[TextRelation]) -> Ints:
+    """The pairs of all these relations, (E, 2)."""
+    pairs = [relation.pairs for relation in relations]
+    return np.concatenate([np.zeros((0, 2), dtype=np.int64), *pairs])
 
 
 def _undirected_keys(pairs: Ints, num_nodes: int) -> Ints:
@@ -234,13 +258,16 @@ def _grouping(job: Job, graph: TextGraph) -> NodeGroups | None:
     return NodeGroups(graph.group_names(name), by=task_name(name), column=group_column(name))
 
 
-def _ordered(job: Job, sibling: Sibling) -> tuple[Randomness, TextGraph]:
-    """The randomness of a sibling, and the graph with its nodes in random order."""
-    secret = job.secret if job.options.sealed == sibling else None
-    seed = job.options.seed or 0
-    randomness = Randomness.from_secret(secret) if secret else Randomness.from_seed(seed)
+def _randomness(job: Job, sibling: Sibling) -> Randomness:
+    if job.secret is not None and job.options.sealed == sibling:
+        return Randomness.from_secret(job.secret)
+    return Randomness.from_seed(job.options.seed or 0)
+
+
+def _ordered(job: Job, randomness: Randomness) -> TextGraph:
+    """The graph with its nodes in random order."""
     order = randomness.stream("order").permutation(job.raw.graph.num_nodes)
-    return randomness, job.raw.graph.reorder(order)
+    return job.raw.graph.reorder(order)
 
 
 def _encodings(job: Job, graph: TextGraph, randomness: Randomness) -> Vectors:
@@ -250,10 +277,8 @@ def _encodings(job: Job, graph: TextGraph, randomness: Randomness) -> Vectors:
     if not graph.texts:
         raise InputError(f"{job.options.name} has no text to encode; leave --encoding out")
     if randomness.key not in job.encoded:
-        texts, what = (
-            graph.joined_text().tolist(),
-            JOINT.join(column_name(name) for name in graph.texts),
-        )
+        texts = graph.joined_text().tolist()
+        what = JOINT.join(column_name(name) for name in graph.texts)
         made: list[Encoded] = [
             encode(
                 texts,
@@ -272,6 +297,7 @@ def _encodings(job: Job, graph: TextGraph, randomness: Randomness) -> Vectors:
 def _dataset(
     job: Job,
     sibling: Sibling,
+    randomness: Randomness,
     visible: TextGraph,
     *,
     about: str,
@@ -281,7 +307,6 @@ def _dataset(
     options, raw = job.options, job.raw
     columns = (*text_columns(visible, raw.about_texts), *degree_columns(visible.relations))
     check_columns(columns)
-    randomness, _ = _ordered(job, sibling)
     return Dataset(
         name=f"{options.name}-{sibling}",
         version=options.version,

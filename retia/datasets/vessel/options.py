@@ -7,7 +7,7 @@ from typing import Final, Literal, TypeVar
 
 import numpy as np
 
-from retia.datasets.assemble import check_names
+from retia.datasets.assemble import check_names, check_sealing
 from retia.datasets.vessel.cleaning import Isolated, Rules
 from retia.datasets.vessel.inputs import VoxelSize, check_voxel_size
 from retia.shards.errors import InputError
@@ -66,13 +66,7 @@ def check_options(options: VesselOptions) -> None:
     """Raise `InputError` for options that do not go together."""
     names = [f"{options.name}-{sibling}" for sibling in options.siblings]
     check_names(*names, version=options.version, license_=options.license)
-    if options.sealed and options.seed is not None:
-        raise InputError(
-            "--sealed and --seed do not go together: a sealed build draws from a fresh secret, "
-            "since anyone could repeat what a seed gives; leave --seed out"
-        )
-    if options.sealed and options.only and options.only != options.sealed:
-        raise InputError(f"--sealed {options.sealed} seals nothing with --only {options.only}")
+    check_sealing(options.sealed, options.only, options.seed)
     if "junction" in (options.only, options.sealed) and options.junction is None:
         raise InputError("NAME-junction needs the classes of its nodes: give --junction-labels")
     if (options.atlas is None) != (options.ontology is None):

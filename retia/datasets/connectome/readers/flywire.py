@@ -12,8 +12,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from retia.datasets.connectome.graph import Connectome, Layer, Texts, check_unique, make_connectome
-from retia.datasets.connectome.readers.tables import LAYER, sides
-from retia.datasets.connectome.readers.text_table import TextTable, read_text_table
+from retia.datasets.connectome.readers.tables import LAYER, labels_of, names_of, sides
+from retia.datasets.table_file import TableFile, read_table_file
 from retia.shards.errors import InputError
 
 UNIT = "synapses"
@@ -40,10 +40,10 @@ def read_flywire(
     class and so on), `nt_type` and `side` are read from the first table that has them; a neuron
     that this table lacks is unlabelled. Ids have 18 digits and stay texts. Raises `InputError`.
     """
-    edges = read_text_table(connections)
+    edges = read_table_file(connections)
     ends = CODEX if CODEX[0] in edges else CAVE if CAVE[0] in edges else CODEX
     edges.need(ends if ends == CAVE else (*ends, COUNT))
-    tables = [read_text_table(path) for path in neurons]
+    tables = [read_table_file(path) for path in neurons]
     names = _names(edges, ends, tables)
     where = " and ".join(table.where for table in tables) or edges.where
     pairs = np.column_stack([edges.rows(column, names, where) for column in ends])
@@ -59,19 +59,19 @@ def read_flywire(
     )
 
 
-def _names(edges: TextTable, ends: tuple[str, str], tables: list[TextTable]) -> Texts:
+def _names(edges: TableFile, ends: tuple[str, str], tables: list[TableFile]) -> Texts:
     """The neurons of the tables in their order, without them those of the connections, sorted."""
     columns = [_root_ids(edges, column) for column in ends]
     if not tables:
         return np.sort(pc.unique(pa.chunked_array(columns)).to_numpy(False).astype(np.str_))
     for table in tables:
         table.need([ROOT])
-        check_unique(table.where, table.names(ROOT), "neuron")
+        check_unique(table.where, names_of(table, ROOT), "neuron")
     ids = pa.chunked_array([_root_ids(table, ROOT) for table in tables])
     return pc.unique(ids).to_numpy(zero_copy_only=False).astype(np.str_)
 
 
-def _root_ids(table: TextTable, column: str) -> pa.Array:
+def _root_ids(table: TableFile, column: str) -> pa.Array:
     """Ids as texts of digits; raises `InputError` where a number has been rounded to a float."""
     ids = table.ids(column)
     whole = pc.match_substring_regex(ids, r"^\d+$").to_numpy(zero_copy_only=False)
@@ -83,24 +83,24 @@ def _root_ids(table: TextTable, column: str) -> pa.Array:
     return ids
 
 
-def _label(tables: list[TextTable], column: str, names: Texts) -> Texts | None:
+def _label(tables: list[TableFile], column: str, names: Texts) -> Texts | None:
     """(n,) the column of the first table that has it, "" for a neuron it lacks."""
     table = next((table for table in tables if column in table), None)
     if table is None:
         return None
-    rows = pc.index_in(pa.array(names, pa.string()), value_set=table.ids(ROOT))
-    found = pc.take(pa.array(table.labels(column), pa.string()), rows)
+    rows = pc.index_in(pa.array(names, pa.large_string()), value_set=table.ids(ROOT))
+    found = pc.take(pa.array(labels_of(table, column), pa.string()), rows)
     return pc.fill_null(found, "").to_numpy(zero_copy_only=False).astype(np.str_)
 
 
-def _class(tables: list[TextTable], column: str, names: Texts) -> Texts | None:
+def _class(tables: list[TableFile], column: str, names: Texts) -> Texts | None:
     labels = _label(tables, column, names)
     if labels is None and column != "super_class" and tables:
         tables[-1].need([column])
     return labels
 
 
-def _side(tables: list[TextTable], names: Texts) -> Texts | None:
+def _side(tables: list[TableFile], names: Texts) -> Texts | None:
     labels = _label(tables, SIDE, names)
     if labels is None:
         return None

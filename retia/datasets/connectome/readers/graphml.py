@@ -13,8 +13,13 @@ import pandas as pd
 import pyarrow as pa
 
 from retia.datasets.connectome.graph import Connectome
-from retia.datasets.connectome.readers.tables import EdgeMapping, NodeMapping, from_tables
-from retia.datasets.connectome.readers.text_table import TextTable, text_table
+from retia.datasets.connectome.readers.tables import (
+    EdgeMapping,
+    NodeMapping,
+    from_tables,
+    names_of,
+)
+from retia.datasets.table_file import TableFile, make_table
 from retia.shards.errors import InputError
 
 LAYERS = ("layer", "type")
@@ -60,16 +65,16 @@ def _load(path: Path) -> "nx.Graph[Any]":
         raise InputError(f"{path}: this is no GraphML that can be read: {error}") from error
 
 
-def _table(path: Path, what: str, rows: list[dict[str, Any]]) -> TextTable:
+def _table(path: Path, what: str, rows: list[dict[str, Any]]) -> TableFile:
     """Attributes as columns of texts, an absent one empty."""
     if not rows:
         raise InputError(f"{path}: the graph has no {what}")
     frame = pd.DataFrame(rows).astype(object)
     texts = frame.where(frame.notna(), "").astype(str)
-    return text_table(f"{path}, {what}", pa.Table.from_pandas(texts, preserve_index=False), 1)
+    return make_table(f"{path}, {what}", pa.Table.from_pandas(texts, preserve_index=False))
 
 
-def _names(nodes: TextTable, mapping: NodeMapping | None) -> list[str]:
+def _names(nodes: TableFile, mapping: NodeMapping | None) -> list[str]:
     column = NODE if mapping is None else mapping.name
     nodes.need([column])
-    return nodes.names(column).tolist()
+    return names_of(nodes, column).tolist()

@@ -13,7 +13,7 @@ from scipy import sparse
 from scipy.io.matlab import MatReadError
 
 from retia.datasets.connectome.graph import Connectome, Floats, Layer, Texts, make_connectome
-from retia.datasets.connectome.readers.text_table import find_separator
+from retia.datasets.table_file import SPACES, find_separator
 from retia.shards.errors import InputError, MissingExtraError
 
 LAYER = "chemical"
@@ -72,7 +72,7 @@ def _read(path: Path, layers: Mapping[str, str] | None, names: str) -> _Content:
     ending = Path(path.name.removesuffix(".gz")).suffix.lower()
     try:
         if ending in TEXT:
-            return _content(path, {LAYER: _text(path, find_separator(path))})
+            return _content(path, {LAYER: _text(path, find_separator(path, SPACES))})
         if ending == ".xlsx":
             return _content(path, _sheets(path, layers))
         if ending == ".npz":

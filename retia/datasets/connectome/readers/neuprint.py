@@ -11,8 +11,13 @@ from pathlib import Path
 import numpy as np
 
 from retia.datasets.connectome.graph import UNLABELLED, Connectome
-from retia.datasets.connectome.readers.tables import EdgeMapping, NodeMapping, from_tables
-from retia.datasets.connectome.readers.text_table import read_text_table
+from retia.datasets.connectome.readers.tables import (
+    EdgeMapping,
+    NodeMapping,
+    from_tables,
+    labels_of,
+)
+from retia.datasets.table_file import read_table_file
 
 UNIT = "synapses"
 EDGES = EdgeMapping(pre="bodyId_pre", post="bodyId_post", weight="weight")
@@ -26,9 +31,9 @@ def read_neuprint(connections: Path, neurons: Path) -> Connectome:
     A neuron's class is its `type`. Its side is left or right where its `instance` ends in `_L` or
     `_R`. Raises `InputError`.
     """
-    nodes = read_text_table(neurons)
+    nodes = read_table_file(neurons)
     nodes.need([INSTANCE])
-    made = from_tables(read_text_table(connections), nodes, EDGES, NODES, UNIT)
-    instance = nodes.labels(INSTANCE)
+    made = from_tables(read_table_file(connections), nodes, EDGES, NODES, UNIT)
+    instance = labels_of(nodes, INSTANCE)
     ends = [np.strings.endswith(instance, suffix) for suffix in ("_L", "_R")]
     return replace(made, side=np.select(ends, ["left", "right"], default=UNLABELLED))

@@ -19,13 +19,14 @@ from retia.datasets.connectome.graph import (
     make_connectome,
     mutual,
 )
-from retia.datasets.connectome.readers.text_table import TextTable, read_text_table
+from retia.datasets.table_file import SPACES, TableFile, read_table_file
 from retia.shards.errors import InputError
 
 LAYER = "chemical"
 GAP = "gap"
 GAP_NAMES = ("gap", "gap_junction", "gap junction", "gapjunction", "electrical", "generic_gj", "ej")
 MOST_LAYERS = 32
+NO_LABEL = ("na", "n/a", "#n/a", "nan", "none", "null")
 AXES = ("x", "y", "z")
 SIDE_NAMES = {
     "l": "left",
@@ -90,14 +91,14 @@ def read_tables(
     pre, post and weight unless the mapping says otherwise. Raises `InputError`.
     """
     default = EdgeMapping() if header else EdgeMapping("1", "2", "3")
-    edge_table = read_text_table(edges, header=header)
-    node_table = None if nodes is None else read_text_table(nodes)
+    edge_table = read_table_file(edges, header=header, separator=SPACES)
+    node_table = None if nodes is None else read_table_file(nodes, separator=SPACES)
     return from_tables(edge_table, node_table, edge_mapping or default, node_mapping, unit)
 
 
 def from_tables(
-    edges: TextTable,
-    nodes: TextTable | None,
+    edges: TableFile,
+    nodes: TableFile | None,
     edge_mapping: EdgeMapping,
     node_mapping: NodeMapping | None = None,
     unit: str | None = None,
@@ -127,6 +128,16 @@ def from_tables(
     )
 
 
+def names_of(table: TableFile, column: str) -> Texts:
+    """Names of neurons, none empty."""
+    return table.ids(column).to_numpy(zero_copy_only=False).astype(np.str_)
+
+
+def labels_of(table: TableFile, column: str) -> Texts:
+    """Texts, "" where a cell is empty or says nan, none, null or n/a."""
+    return table.labels(column, NO_LABEL).to_numpy(zero_copy_only=False).astype(np.str_)
+
+
 def sides(labels: Texts) -> Texts | None:
     """Sides in their one spelling, from L, left and the like in any case; none for other words."""
     rows = find_rows(np.array([*SIDE_NAMES, UNLABELLED]), np.strings.lower(labels))
@@ -137,16 +148,16 @@ def sides(labels: Texts) -> Texts | None:
 class _Neurons:
     """A table of neurons, read by its mapping."""
 
-    def __init__(self, table: TextTable, mapping: NodeMapping) -> None:
+    def __init__(self, table: TableFile, mapping: NodeMapping) -> None:
         self.table, self.mapping = table, mapping
         given = ((getattr(mapping, f.name), f.default) for f in fields(mapping))
         table.need(column for column, default in given if column != default)
         table.need([mapping.name])
-        self.names = table.names(mapping.name)
+        self.names = names_of(table, mapping.name)
 
     def labels(self, field: str) -> Texts | None:
         column = getattr(self.mapping, field)
-        return self.table.labels(column) if column in self.table else None
+        return labels_of(self.table, column) if column in self.table else None
 
     def side(self) -> Texts | None:
         labels = self.labels("side")
@@ -170,16 +181,17 @@ class _Neurons:
     def homolog(self) -> tuple[Ints | None, int]:
         if self.mapping.homolog not in self.table:
             return None, 0
-        return mutual(self.table.partners(self.mapping.homolog, self.names))
+        partner = find_rows(self.names, labels_of(self.table, self.mapping.homolog))
+        return mutual(partner)
 
 
-def _names(edges: TextTable, mapping: EdgeMapping) -> Texts:
+def _names(edges: TableFile, mapping: EdgeMapping) -> Texts:
     both = pa.chunked_array([edges.ids(mapping.pre), edges.ids(mapping.post)])
     return np.sort(pc.unique(both).to_numpy(zero_copy_only=False).astype(np.str_))
 
 
 def _layers(
-    edges: TextTable, mapping: EdgeMapping, names: Texts, where: str, unit: str | None
+    edges: TableFile, mapping: EdgeMapping, names: Texts, where: str, unit: str | None
 ) -> list[Layer]:
     ends = [edges.rows(column, names, where) for column in (mapping.pre, mapping.post)]
     pairs = np.column_stack(ends)
@@ -196,9 +208,9 @@ def _layers(
     ]
 
 
-def _kinds(edges: TextTable, column: str) -> Texts:
+def _kinds(edges: TableFile, column: str) -> Texts:
     """The layer of each connection: lower case, all spellings of a gap junction as one."""
-    labels = np.strings.lower(edges.labels(column))
+    labels = np.strings.lower(labels_of(edges, column))
     if (labels == "").any():
         raise edges.bad(int(np.argmax(labels == "")), column, "is empty; a layer belongs there")
     kind = np.where(np.isin(labels, GAP_NAMES), GAP, labels)

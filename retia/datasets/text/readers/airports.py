@@ -4,15 +4,15 @@ from pathlib import Path
 
 import numpy as np
 
+from retia.datasets.sources import files_in
 from retia.datasets.text.graph import (
     TextGraph,
     TextRelation,
     find_rows,
     make_text_graph,
 )
+from retia.datasets.text.readers.labels import single_labels
 from retia.datasets.text.readers.lines import PAIR, read_fields, read_pairs
-from retia.datasets.text.readers.table_file import single_labels
-from retia.shards.errors import InputError
 
 RELATION = "flights"
 LABEL = "activity"
@@ -21,11 +21,10 @@ HEADER = "node"
 
 def airport_files(folder: Path, country: str) -> tuple[Path, Path]:
     """The edges and the labels of a country; raises `InputError` where one lacks."""
-    files = (folder / f"{country}-airports.edgelist", folder / f"labels-{country}-airports.txt")
-    for path in files:
-        if not path.is_file():
-            raise InputError(f"{folder}: there is no {path.name} in it")
-    return files
+    edges, labels = files_in(
+        folder, f"{country}-airports.edgelist", f"labels-{country}-airports.txt"
+    )
+    return edges, labels
 
 
 def read_airports(folder: Path, country: str) -> TextGraph:

@@ -10,9 +10,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from retia.datasets.sources import files_in
 from retia.datasets.text.graph import TextGraph, TextRelation, find_rows, make_text_graph
+from retia.datasets.text.readers.labels import single_labels
 from retia.datasets.text.readers.lines import read_lines, read_pairs
-from retia.datasets.text.readers.table_file import single_labels
 from retia.shards.errors import InputError
 
 RELATION = "cites"
@@ -22,10 +23,7 @@ LABEL = "topic"
 
 def cane_files(folder: Path) -> tuple[Path, ...]:
     """The files of the layout that are there; raises `InputError` where one lacks."""
-    needed = tuple(folder / name for name in ("data.txt", "graph.txt"))
-    for path in needed:
-        if not path.is_file():
-            raise InputError(f"{folder}: there is no {path.name} in it")
+    needed = files_in(folder, "data.txt", "graph.txt")
     groups = folder / "group.txt"
     return (*needed, groups) if groups.is_file() else needed
 
@@ -34,6 +32,8 @@ def read_cane(folder: Path) -> TextGraph:
     """The graph of a folder: undirected edges, one text column, one label. Raises `InputError`."""
     data, graph, *groups = cane_files(folder)
     texts = read_lines(data)
+    if not len(texts):
+        raise InputError(f"{data}: there is nothing in it; a line a node belongs there")
     ids = np.arange(len(texts)).astype(np.str_).astype(object)
     pairs = np.column_stack([find_rows(str(graph), ids, end) for end in read_pairs(graph)])
     labels = {}

@@ -8,15 +8,17 @@ not kept.
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 
-from retia.datasets.text.graph import TextGraph, TextRelation, find_rows, make_text_graph
-from retia.datasets.text.readers.table_file import (
-    read_table_file,
-    single_labels,
-    split_lists,
+from retia.datasets.table_file import read_table_file
+from retia.datasets.text.graph import (
+    TextGraph,
+    TextRelation,
+    find_rows,
+    from_arrow,
+    make_text_graph,
 )
+from retia.datasets.text.readers.labels import single_labels
+from retia.datasets.text.readers.tables import labels_of
 
 RELATION = "linked"
 TEXT = "text"
@@ -31,14 +33,13 @@ QUOTES = r"[\[\]'\"()]"
 def read_cstag(path: Path) -> TextGraph:
     """The graph of a CSV: undirected edges, one text column, one label. Raises `InputError`."""
     table = read_table_file(path)
-    ids, column = table.ids(table.one_of(IDS)), table.one_of(NEIGHBOURS)
-    bare = pc.replace_substring_regex(pa.array(table.texts(column), pa.large_string()), QUOTES, "")
-    rows, neighbours = split_lists(bare, ",")
-    others = find_rows(f"{path}, column {column}", ids, neighbours, "neighbour")
+    ids, column = from_arrow(table.ids(table.one_of(IDS))), table.one_of(NEIGHBOURS)
+    rows, neighbours = table.lists(column, ",", QUOTES)
+    others = find_rows(f"{path}, column {column}", ids, from_arrow(neighbours), "neighbour")
     return make_text_graph(
         str(path),
         ids,
-        {TEXT: table.texts(table.one_of(TEXTS))},
+        {TEXT: from_arrow(table.texts(table.one_of(TEXTS)))},
         [TextRelation(RELATION, False, np.column_stack([rows, others]))],
-        labels={LABEL: single_labels(table.words(table.one_of(CLASSES)))},
+        labels={LABEL: single_labels(labels_of(table, table.one_of(CLASSES)))},
     )

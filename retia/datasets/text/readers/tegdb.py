@@ -6,25 +6,28 @@ holds each as `edge_index` (2, E) or (E, 2), `text_nodes`, `text_edges` and `nod
 """
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from retia.datasets.table_file import (
+    PICKLES,
+    TableFile,
+    check_file,
+    load_npy,
+    read_table_file,
+)
 from retia.datasets.text.graph import (
     Labels,
     TextGraph,
     TextRelation,
     Texts,
     as_texts,
+    from_arrow,
     make_text_graph,
 )
-from retia.datasets.text.readers.table_file import (
-    PICKLES,
-    read_table_file,
-    refuse_pickle,
-    single_labels,
-)
+from retia.datasets.text.readers.labels import single_labels
+from retia.datasets.text.readers.tables import labels_of
 from retia.shards.errors import InputError
 
 RELATION = "linked"
@@ -32,11 +35,14 @@ TEXT = "text"
 LABEL = "label"
 ENDINGS = (".npy", ".parquet", ".csv")
 NEEDED = ("edge_index", "text_nodes")
+UNLABELLED = ("-1", "-1.0")
 OPTIONAL = ("text_edges", "node_labels")
 
 
 def tegdb_files(folder: Path) -> dict[str, Path]:
     """The file of each field that is there; raises `InputError` where a needed one lacks."""
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder; name the one that holds the fields")
     found: dict[str, Path] = {}
     for field in (*NEEDED, *OPTIONAL):
         there = [path for ending in ENDINGS if (path := folder / f"{field}{ending}").is_file()]
@@ -46,8 +52,8 @@ def tegdb_files(folder: Path) -> dict[str, Path]:
         if field not in found:
             for path in sorted(folder.glob("**/*")):
                 if path.suffix.lower() in PICKLES:
-                    refuse_pickle(path)
-            raise InputError(f"{folder}: there is no {field}{', '.join(ENDINGS)} in it")
+                    check_file(path)
+            raise InputError(f"{folder}: there is no {field} in it, as {', '.join(ENDINGS)}")
     return found
 
 
@@ -63,20 +69,10 @@ def read_tegdb(folder: Path) -> TextGraph:
     return make_text_graph(str(folder), ids, {TEXT: texts}, relations, labels=labels)
 
 
-def load_npy(path: Path) -> NDArray[Any]:
-    """An array of numbers or texts; raises `InputError` for one of objects, which are pickled."""
-    try:
-        return np.asarray(np.load(path, allow_pickle=False))
-    except (OSError, ValueError, EOFError) as error:
-        raise InputError(
-            f"{path}: {' '.join(str(error).split())[:150]}; no pickle is read"
-        ) from None
-
-
 def _texts(path: Path) -> Texts:
     if path.suffix != ".npy":
         table = read_table_file(path)
-        return table.texts(table.table.column_names[-1])
+        return from_arrow(table.texts(table.columns[-1]))
     array = load_npy(path)
     if array.ndim != 1 or array.dtype.kind != "U":
         raise InputError(f"{path}: an array {array.shape} of {array.dtype}; texts belong there")
@@ -84,14 +80,9 @@ def _texts(path: Path) -> Texts:
 
 
 def _pairs(path: Path, num_nodes: int) -> NDArray[np.int64]:
-    if path.suffix == ".npy":
-        array = load_npy(path)
-    else:
-        table = read_table_file(path)
-        array = np.column_stack([table.ids(name) for name in table.table.column_names[:2]])
-        if not all(np.strings.isdecimal(array.astype(np.str_)).ravel()):
-            raise InputError(f"{path}: an end of an edge is no number of a node")
-        array = array.astype(np.int64)
+    if path.suffix != ".npy":
+        return _pairs_of_table(read_table_file(path), num_nodes)
+    array = load_npy(path)
     if array.ndim != 2 or 2 not in array.shape or array.dtype.kind not in "iu":
         raise InputError(
             f"{path}: an array {array.shape} of {array.dtype}; (2, E) integers belong there"
@@ -107,11 +98,21 @@ def _pairs(path: Path, num_nodes: int) -> NDArray[np.int64]:
     return pairs
 
 
+def _pairs_of_table(table: TableFile, num_nodes: int) -> NDArray[np.int64]:
+    """(E, 2), a row an edge."""
+    if len(table.columns) != 2:
+        there = ", ".join(table.columns)[:100]
+        raise InputError(f"{table.where}: two columns of node numbers belong there, not {there}")
+    numbers = np.arange(num_nodes).astype(np.str_)
+    where = f"the numbers of the nodes, 0 to {num_nodes - 1}"
+    return np.column_stack([table.rows(column, numbers, where) for column in table.columns])
+
+
 def _labels(path: Path) -> Labels:
     if path.suffix != ".npy":
         table = read_table_file(path)
-        words = table.words(table.table.column_names[-1])
-        return single_labels(np.where(words == "-1", "", words))
+        words = labels_of(table, table.columns[-1])
+        return single_labels(np.where(np.isin(words, UNLABELLED), "", words))
     array = load_npy(path)
     if array.ndim == 2 and np.isin(array, (0, 1)).all():
         values = array.astype(bool)

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
+from retia.datasets.sources import files_in
 from retia.datasets.text.graph import TextGraph, TextRelation, find_rows, make_text_graph
 from retia.datasets.text.readers.lines import read_fields
 from retia.datasets.text.readers.tables import relation_names
-from retia.shards.errors import InputError
 
 TEXT = "gloss"
 TRIPLES = ("train.txt", "valid.txt", "test.txt")
@@ -23,11 +23,7 @@ SYMMETRIC = ("derivationally-related-form", "similar-to", "verb-group")
 
 def wn18rr_files(folder: Path) -> tuple[Path, ...]:
     """The texts and the triples; raises `InputError` where a file lacks."""
-    files = tuple(folder / name for name in ("entity2text.txt", *TRIPLES))
-    for path in files:
-        if not path.is_file():
-            raise InputError(f"{folder}: there is no {path.name} in it")
-    return files
+    return files_in(folder, "entity2text.txt", *TRIPLES)
 
 
 def read_wn18rr(folder: Path) -> TextGraph:

@@ -1,0 +1,1 @@
+"""Import graphs in the layout of Geom-GCN: WebKB and its like."""
