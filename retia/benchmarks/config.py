@@ -17,7 +17,7 @@ from retia.shards.errors import InputError
 from retia.shards.manifest import Task
 from retia.shards.version import Version
 
-Decoder = Literal["dot", "hadamard", "difference", "distance"]
+Decoder = Literal["dot", "hadamard", "difference", "distance", "metric"]
 Precision = Literal["float32", "bfloat16"]
 Scaling = Literal["z-score", "row-normalised", "raw"]
 ClassWeights = Literal["balanced", "none"]

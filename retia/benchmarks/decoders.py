@@ -11,10 +11,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from retia.benchmarks.layers.snowflake import Snowflake
+
 if TYPE_CHECKING:
     from retia.benchmarks.view import View
 
-DecoderKind = Literal["dot", "hadamard", "difference", "distance"]
+DecoderKind = Literal["dot", "hadamard", "difference", "distance", "metric"]
 PERCEPTRONS = ("hadamard", "difference")
 
 
@@ -23,7 +25,7 @@ def pair_decoder(kind: str, width: int, directed: bool) -> nn.Module:
     assert kind in get_args(DecoderKind)
     if kind in PERCEPTRONS:
         return PairPerceptron(kind, width, directed)
-    return DotDecoder(width, directed) if kind == "dot" else DistanceDecoder(width, directed)
+    return WITHOUT_PERCEPTRON[kind](width, directed)
 
 
 class PairPerceptron(nn.Module):
@@ -92,3 +94,20 @@ class DistanceDecoder(nn.Module):
         source, target = self.ends(z, pairs)
         distance = functional.pairwise_distance(source, target)
         return self.bias - functional.softplus(self.slope) * distance
+
+
+class MetricDecoder(nn.Module):
+    """a - f(‖z_u - z_v‖), with a metric f that is learned: a neural snowflake."""
+
+    def __init__(self, width: int, directed: bool) -> None:
+        super().__init__()
+        self.ends = TwoEnds(width, directed)
+        self.bias, self.metric = nn.Parameter(torch.zeros(())), Snowflake()
+
+    def forward(self, z: Tensor, pairs: Tensor, view: "View") -> Tensor:
+        """Logits (P,)."""
+        source, target = self.ends(z, pairs)
+        return self.bias - self.metric((source - target).norm(dim=1))
+
+
+WITHOUT_PERCEPTRON = {"dot": DotDecoder, "distance": DistanceDecoder, "metric": MetricDecoder}

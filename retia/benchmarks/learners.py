@@ -189,10 +189,17 @@ class NodeLearner:
         return self.inputs.view
 
     def epoch(self, update: Update) -> float:
-        """Cross-entropy of the class, or binary cross-entropy of each class."""
+        """Cross-entropy of the class, or binary cross-entropy of each class.
+
+        The encoder's `graph_loss` is added, where it has one.
+        """
         losses: list[float] = []
+        graph_loss = getattr(self._parts["encoder"], "graph_loss", None)
         for step in self._batches.nodes(self.inputs):
-            loss = self._loss(self._logits(step.view)[step.nodes], step)
+            logits = self._logits(step.view)[step.nodes]
+            loss = self._loss(logits, step)
+            if graph_loss is not None:
+                loss = loss + graph_loss(step.nodes, self._correct(logits.detach(), step))
             update(loss)
             losses.append(float(loss.detach()))
         return float(np.mean(losses))
@@ -221,6 +228,13 @@ class NodeLearner:
         if step.weight is not None:
             weight = weight * step.weight
         return (loss * weight).sum() / weight.sum()
+
+    def _correct(self, logits: Tensor, step: NodeStep) -> Tensor:
+        """(T,) float32: whether each node is classified right, or the share of its classes."""
+        labels = self.inputs.labels[step.which]
+        if self._several:
+            return ((logits > 0) == (labels > 0)).float().mean(dim=1)
+        return (logits.argmax(dim=1) == labels).float()
 
     def _logits(self, view: View) -> Tensor:
         with _precision(self.training, view):

@@ -65,7 +65,7 @@ def run(
     decoder: Annotated[
         str | None,
         typer.Option(
-            help="dot, hadamard, difference or distance.",
+            help="dot, hadamard, difference, distance or metric.",
             show_default="difference where there are positions, else hadamard",
         ),
     ] = None,

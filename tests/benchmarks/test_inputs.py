@@ -14,7 +14,8 @@ from retia.benchmarks.config import Scaling
 from retia.benchmarks.inputs import _scaled, link_inputs, node_inputs
 from retia.benchmarks.negatives import draw_negatives
 from retia.benchmarks.view import View
-from retia.protocol.baselines import node_features, node_positions
+from retia.protocol.baselines import node_features
+from retia.protocol.heuristics import node_positions
 from retia.shards.errors import IntegrityError
 from retia.shards.version import Version
 from retia.shards.writer import write_parquet

@@ -89,7 +89,7 @@ def test_training_stops_early_and_keeps_the_best_epoch(communities: Version) -> 
     assert evaluate(truth, trained.predictions["valid"])["hard.mrr"] == pytest.approx(max(scores))
 
 
-@pytest.mark.parametrize("kind", ["dot", "hadamard", "difference", "distance"])
+@pytest.mark.parametrize("kind", ["dot", "hadamard", "difference", "distance", "metric"])
 def test_decoder_is_symmetric_just_where_the_relation_is_undirected(kind: str) -> None:
     torch.manual_seed(0)
     z, pairs = torch.randn(10, 8), torch.tensor([[0, 1], [2, 3], [4, 5]])
@@ -121,7 +121,7 @@ def test_class_weights_of_links_are_refused(communities: Version) -> None:
         make_config(communities, "gcn", class_weights="none")
 
 
-@pytest.mark.parametrize("decoder", ["dot", "hadamard", "difference", "distance"])
+@pytest.mark.parametrize("decoder", ["dot", "hadamard", "difference", "distance", "metric"])
 def test_every_decoder_learns_communities(communities: Version, decoder: str) -> None:
     truth = load_truth(communities, "link", 0, "test")
     found = evaluate(truth, _train(communities, "gcn", decoder=decoder).predictions["test"])

@@ -15,6 +15,7 @@ from retia.benchmarks.models import (
     gcn,
     gin,
     graphsage,
+    hiponet,
     katz,
     knn_rank,
     l3,
@@ -30,6 +31,7 @@ from retia.benchmarks.models import (
     rgcn,
     sheaf,
     sign,
+    snowflake,
 )
 from retia.benchmarks.models.model import EncoderSize, Model
 from retia.shards.errors import NotFoundError
@@ -64,6 +66,8 @@ _MODULES = (
     rgcn,
     gav,
     sheaf,
+    snowflake,
+    hiponet,
 )
 
 MODELS: dict[str, Model] = {module.MODEL.name: module.MODEL for module in _MODULES}

@@ -50,9 +50,11 @@ class Model:
 
     An encoder is a torch module: `encoder(view)` gives (n, hidden) embeddings. Where it has a
     method `fit(view, generator)`, that is called once before training; with `whole_graph` it cannot
-    be trained on parts of a graph. A link model may bring a
-    `decoder` of its own, made from the size, the options and whether the relation is directed, and
-    called as those of `retia.benchmarks.decoders`. A node model may bring
+    be trained on parts of a graph. Where it has a method `graph_loss(nodes, correct)`, a node task
+    adds to its loss what that gives for the nodes asked for (T,) and how right each was, (T,)
+    float32 from 0 to 1. A link model may bring a `decoder` of its own, made from the size, the
+    options and whether the relation is directed, and called as those of
+    `retia.benchmarks.decoders`. A node model may bring
     `refine(probabilities, view, train, labels, options)`, (n, C) to (n, C), applied to its answers.
     `predict(version, task, split, part)` gives the values of a part's items, in their order.
     """
