@@ -14,7 +14,7 @@ AUCs on the validation part of `matched`, once an epoch; time is that of trainin
 best epoch; for blocks, up to the first that is as good as the best of each loop. One thread, which
 does not wait for others where the machine is shared.
 
-`epoch`: two epochs and the prediction of a part, with two threads, and the peak resident size of the
+`epoch`: two epochs and the prediction of a part, two threads, and the peak resident size of the
 process.
 """
 
@@ -39,8 +39,8 @@ from retia.benchmarks.layers.propagation import OnAdjacency
 from retia.benchmarks.learners import LinkLearner
 from retia.benchmarks.negatives import draw_negatives
 from retia.benchmarks.training import torch_settings
-from retia.protocol.heuristics import link_scores
 from retia.protocol.evaluation import Truth, evaluate, load_truth
+from retia.protocol.heuristics import link_scores
 from retia.shards.version import Version
 
 NODES = {"race": 350_000, "epoch": 3_500_000}
@@ -144,7 +144,9 @@ def race(version: Version) -> None:
                 print("blocks do not reach it")
                 continue
             print(f"blocks in {reached.wall:.1f} s (CPU {reached.cpu:.1f})", end=", ")
-            print(f"{goal.wall / reached.wall:.1f} times as fast (CPU {goal.cpu / reached.cpu:.1f})")
+            print(
+                f"{goal.wall / reached.wall:.1f} times as fast (CPU {goal.cpu / reached.cpu:.1f})"
+            )
 
 
 def epoch(version: Version) -> None:

@@ -2,20 +2,28 @@
 
 import copy
 from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import networkx as nx
 import numpy as np
 import torch
 
-from retia.benchmarks import Training, model
+from retia.benchmarks import Training, make_config, model
+from retia.benchmarks.curve import Curve
 from retia.benchmarks.inputs import NodeInputs
 from retia.benchmarks.layers.snowflake import Snowflake
 from retia.benchmarks.learners import NodeLearner
 from retia.benchmarks.models import EncoderSize
 from retia.benchmarks.settings import read_settings
-from retia.benchmarks.training import torch_settings
+from retia.benchmarks.training import torch_settings, train
 from retia.benchmarks.view import View
+from retia.datasets.vessel.build import build_vessel
+from retia.datasets.vessel.inputs import Generator
+from retia.datasets.vessel.options import VesselOptions
+from retia.protocol import evaluate, load_truth
+from retia.shards.version import Version
 
 Problem = tuple[NodeInputs, torch.Tensor]
 
@@ -121,3 +129,22 @@ def tree_error(metric: str, seed: int, n: int = 32, dimensions: int = 16) -> flo
             optimiser.step()
             schedule.step()
     return float(error.detach())
+
+
+@cache
+def vessels(seed: int) -> tuple[Version, TemporaryDirectory[str]]:
+    """A generated network of 5,000 nodes with a fifth of its vessels hidden, and where it is."""
+    folder = TemporaryDirectory(prefix="retia-vessels-")
+    options = VesselOptions(name="net", seed=seed, only="link")
+    (built,) = build_vessel(Generator(5000), options, Path(folder.name))
+    return built.version, folder
+
+
+@cache
+def vessel_scores(name: str, seed: int, decoder: str | None = None) -> dict[str, float]:
+    """All measures of the test part of a generated network, after 15 epochs with the defaults."""
+    version, _ = vessels(seed)
+    config = make_config(version, name, epochs=15, decoder=decoder)
+    with torch_settings(1):
+        trained = train(version, config, seed, "cpu", Curve())
+    return evaluate(load_truth(version, "link", 0, "test"), trained.predictions["test"])

@@ -9,7 +9,13 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from tests.benchmarks.planted import accuracy, dense_and_loose, noisy_sites, tree_error
+from tests.benchmarks.planted import (
+    accuracy,
+    dense_and_loose,
+    noisy_sites,
+    tree_error,
+    vessel_scores,
+)
 
 SEEDS = 5
 
@@ -43,6 +49,18 @@ PLACES = [
         "graphsage",
         lambda name, seed: accuracy(dense_and_loose(seed), name, seed, epochs=30),
     ),
+    Place(
+        "vessels among pairs as far apart and of the same degrees, AUC",
+        "gav",
+        "coordinate-mlp",
+        lambda name, seed: vessel_scores(name, seed)["matched.rocauc"],
+    ),
+    Place(
+        "vessels among pairs of a box, AUC",
+        "coordinate-mlp",
+        "graphsage hadamard",
+        lambda name, seed: vessel_scores(name.split()[0], seed, *name.split()[1:])["box.rocauc"],
+    ),
 ]
 
 
@@ -66,3 +84,9 @@ def test_model_is_better_by_more_than_two_standard_errors(place: Place) -> None:
 def test_snowflake_has_a_tenth_of_the_error_on_trees() -> None:
     for seed in range(SEEDS):
         assert tree_error("snowflake", seed) < 0.1 * tree_error("euclidean", seed)
+
+
+@pytest.mark.slow
+def test_differences_of_positions_tell_nothing_where_distances_are_matched() -> None:
+    found = [vessel_scores("coordinate-mlp", seed)["matched.rocauc"] for seed in range(SEEDS)]
+    assert np.mean(found) == pytest.approx(0.5, abs=0.03)

@@ -56,7 +56,7 @@ class VectorAttention(nn.Module):
         geometry = [self.angles(angle(query[row], vector)), self.lengths(vector.norm(dim=1))]
         asking = self.asking(self.lengths(query.norm(dim=1))) + self.foot(z)[foot]
         state = self.geometry(torch.cat(geometry, dim=1)) + asking[row] + self.tip(z)[other]
-        heads = functional.leaky_relu(state, 0.2).view(len(row), self.heads, -1)
+        heads = functional.leaky_relu(state, 0.2).unflatten(1, self.share.shape)
         share = softmax((heads * self.share).sum(dim=2), row, num_nodes=len(query))
         weighted = (heads * share.unsqueeze(2)).flatten(1)
         found = weighted.new_zeros(len(query), weighted.shape[1]).index_add(0, row, weighted)
