@@ -17,7 +17,7 @@ def row(place: Place) -> str:
     found = compare(place)
     numbers = (found.scores, found.simpler, found.scores - found.simpler)
     measured = [f"{m:.3f} ± {e:.3f}" for m, e in map(mean_and_error, numbers)]
-    says = " ".join(str(place.problem.__doc__).split())
+    says = f"{place.problem.__doc__} `{found.measure}`"
     return f"| `{place.model}` | `{place.simpler}` | {says} | {' | '.join(measured)} |"
 
 

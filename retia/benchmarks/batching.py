@@ -29,6 +29,7 @@ from retia.benchmarks.view import View
 from retia.protocol.randomness import Randomness
 
 PARTS_A_STEP = 4
+SHARES = 4
 
 
 @dataclass(frozen=True)
@@ -69,12 +70,14 @@ class Batches(Protocol):
         ...
 
 
-def make_batches(view: View, training: Training, rng: torch.Generator) -> Batches:
-    """The way that the training names."""
+def make_batches(
+    view: View, training: Training, rng: torch.Generator, shares: int = SHARES
+) -> Batches:
+    """The way that the training names; `shares` as in `Blocks`."""
     if training.batching == "full":
         return Full(training, rng)
     if training.batching == "blocks":
-        return Blocks(view, training, rng)
+        return Blocks(view, training, rng, shares)
     if training.batching == "neighbours":
         return Neighbours(view, training, rng)
     return Walks(view, training, rng)
@@ -103,13 +106,18 @@ class Full:
 class Blocks:
     """Several blocks a step, with their halo: exact for models of as many layers.
 
-    A hop more than there are layers keeps the degrees of all senders whole.
+    A hop more than there are layers keeps the degrees of all senders whole. Blocks stay for
+    `shares` steps, of which each asks for a share of their edges: asked for at once, they would
+    leave nothing to see. Nodes need no shares.
     """
 
-    def __init__(self, view: View, training: Training, rng: torch.Generator) -> None:
+    def __init__(
+        self, view: View, training: Training, rng: torch.Generator, shares: int = SHARES
+    ) -> None:
         self.training, self.rng = training, rng
         self.graph = _message_csr(view)
-        count = min(training.batches * PARTS_A_STEP, view.num_nodes)
+        self.groups = max(training.batches // shares, 1)
+        count = min(self.groups * PARTS_A_STEP, view.num_nodes)
         self.spatial = view.positions is not None
         if view.positions is not None:
             part = morton_blocks(view.positions.cpu().numpy(), count)
@@ -119,20 +127,29 @@ class Blocks:
         self.inside = torch.from_numpy(order).split(np.bincount(part, minlength=count).tolist())
 
     def links(self, inputs: LinkInputs) -> Iterator[LinkStep]:
-        """Each step asks for the training edges that begin in its blocks."""
+        """Each step asks for a share of the training edges that begin in its blocks."""
         of_part = self.part[inputs.positives[:, 0].cpu()]
-        for group in self._groups():
-            batch = torch.isin(of_part, group).nonzero().squeeze(1)
-            batch = batch.to(inputs.positives.device)
-            if not len(batch):
-                continue
-            positives = inputs.positives[batch]
-            negatives = draw_negatives(inputs, positives, self.rng, among=self._near(group))
-            asked = torch.cat([positives, negatives])
-            cut = self._halo(torch.unique(asked))
-            local = _local(cut, asked, self.graph.num_nodes)
-            view = part_view(inputs.view, cut, inputs.places[batch])
-            yield LinkStep(view, local[: len(batch)], local[len(batch) :])
+        steps = torch.arange(self.training.batches).tensor_split(self.groups)
+        for group, numbers in zip(self._groups(), steps, strict=True):
+            there = torch.isin(of_part, group).nonzero().squeeze(1)
+            order = torch.randperm(len(there), generator=self.rng)
+            batches = there[order].to(inputs.positives.device).tensor_split(len(numbers))
+            yield from self._steps(inputs, [batch for batch in batches if len(batch)], group)
+
+    def _steps(
+        self, inputs: LinkInputs, batches: list[Tensor], group: Tensor
+    ) -> Iterator[LinkStep]:
+        """A step for each of the batches (P,) of training edges, on one part of the graph."""
+        if not batches:
+            return
+        near, found = self._near(group), [inputs.positives[batch] for batch in batches]
+        others = [draw_negatives(inputs, pairs, self.rng, among=near) for pairs in found]
+        cut = self._halo(torch.unique(torch.cat(found + others)))
+        view, places = part_view(inputs.view, cut)
+        for batch, positives, negatives in zip(batches, found, others, strict=True):
+            asked = _local(cut, torch.cat([positives, negatives]), self.graph.num_nodes)
+            shown = view.without(torch.searchsorted(places, inputs.places[batch]))
+            yield LinkStep(shown, asked[: len(batch)], asked[len(batch) :])
 
     def nodes(self, inputs: NodeInputs) -> Iterator[NodeStep]:
         """Each step asks for the training nodes of its blocks."""
@@ -144,7 +161,7 @@ class Blocks:
             nodes = inputs.train[which]
             cut = self._halo(nodes)
             local = _local(cut, nodes, self.graph.num_nodes)
-            yield NodeStep(part_view(inputs.view, cut), local, which)
+            yield NodeStep(part_view(inputs.view, cut)[0], local, which)
 
     def _near(self, group: Tensor) -> Tensor | None:
         """Where negatives are drawn: blocks in space hold enough, parts of a community do not."""
@@ -154,7 +171,7 @@ class Blocks:
 
     def _groups(self) -> list[Tensor]:
         order = torch.randperm(len(self.inside), generator=self.rng)
-        return list(order.chunk(self.training.batches))
+        return list(order.tensor_split(self.groups))
 
     def _halo(self, nodes: Tensor) -> Subgraph:
         return halo(self.graph, nodes.cpu().numpy(), self.training.layers + 1)
@@ -241,7 +258,8 @@ class Walks:
             places = inputs.places[batch]
             target = edges[1, places].cpu().numpy()
             weight = self.weights.edge[places.cpu().numpy()] * self.weights.node[target]
-            view = part_view(inputs.view, cut, places)
+            view, shown = part_view(inputs.view, cut)
+            view = view.without(torch.searchsorted(shown, places))
             weighted = torch.from_numpy(weight).to(device)
             yield LinkStep(view, local[: len(batch)], local[len(batch) :], weighted)
 
@@ -256,7 +274,7 @@ class Walks:
             if not len(asked):
                 continue
             weight = torch.from_numpy(self.weights.node[cut.nodes[asked.numpy()]])
-            view = part_view(inputs.view, cut)
+            view, _ = part_view(inputs.view, cut)
             yield NodeStep(view, asked.to(device), there[asked].to(device), weight.to(device))
 
     def _cuts(self) -> Iterator[Subgraph]:
@@ -265,24 +283,24 @@ class Walks:
             yield self.walks.subgraph(first + step)
 
 
-def part_view(view: View, cut: Subgraph, without: Tensor | None = None) -> View:
-    """The view of a part of the graph that `_message_csr` gives, but for the edges at `without`."""
+def part_view(view: View, cut: Subgraph) -> tuple[View, Tensor]:
+    """The view of a part of the graph that `_message_csr` gives.
+
+    And where the whole view has its edges, in order.
+    """
     count, device = view.edges.shape[1], view.x.device
     place, first = np.unique(cut.edge % count, return_index=True)
     along, against = cut.edge_index[:, first], cut.edge[first] >= count
     ends = torch.from_numpy(np.where(against, along[::-1], along)).to(device)
     places, nodes = (torch.from_numpy(ids).to(device) for ids in (place, cut.nodes))
-    if without is not None:
-        kept = torch.ones(count, dtype=torch.bool, device=device)
-        kept[without] = False
-        ends, places = ends[:, kept[places]], places[kept[places]]
-    return replace(
+    part = replace(
         view,
         x=view.x[nodes],
         edges=ends,
         relation=view.relation[places],
         positions=None if view.positions is None else view.positions[nodes],
     )
+    return part, places
 
 
 def _message_csr(view: View) -> Csr:
@@ -293,9 +311,8 @@ def _message_csr(view: View) -> Csr:
 
 def _loaded(view: View, batch: Data) -> View:
     """The view of what a loader of PyG has sampled."""
-    return part_view(
-        view, Subgraph(batch.n_id.numpy(), batch.edge_index.numpy(), batch.e_id.numpy())
-    )
+    cut = Subgraph(batch.n_id.numpy(), batch.edge_index.numpy(), batch.e_id.numpy())
+    return part_view(view, cut)[0]
 
 
 def _local(cut: Subgraph, nodes: Tensor, num_nodes: int) -> Tensor:

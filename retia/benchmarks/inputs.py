@@ -6,7 +6,7 @@ their magnitudes in each row, or left raw; positions are always z-scored. The vi
 *visible* edges of all relations. Hidden edges are in no table that is read here.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -98,7 +98,7 @@ def link_inputs(
     positions = node_positions(version)
     items = {part: _pairs(version, f"tasks/{task_name}/{split}/{part}") for part in PARTS}
     return LinkInputs(
-        view=_view(version, relation.name, _node_inputs(version, encoding, scaling), device),
+        view=_pair_view(version, relation.name, encoding, scaling, device),
         directed=relation.directed,
         positives=torch.as_tensor(visible[places], device=device),
         places=torch.as_tensor(places, device=device),
@@ -123,7 +123,7 @@ def edge_inputs(
     mean, spread = float(labels.mean()), float(labels.std()) or 1.0
     items = {part: _pairs(version, f"tasks/{task_name}/{split}/{part}") for part in PARTS}
     return EdgeInputs(
-        view=_view(version, relation.name, _node_inputs(version, encoding, scaling), device),
+        view=_pair_view(version, relation.name, encoding, scaling, device),
         directed=relation.directed,
         train=torch.as_tensor(_pairs(version, f"tasks/{task_name}/{split}/train"), device=device),
         labels=torch.as_tensor(((labels - mean) / spread).astype(np.float32), device=device),
@@ -230,6 +230,20 @@ def _view(version: Version, first: str | None, x: Floats, device: str) -> View:
         if positions is None
         else torch.as_tensor(_in_edge_lengths(positions, edges), device=device),
     )
+
+
+def _pair_view(
+    version: Version, relation: str, encoding: str | None, scaling: Scaling, device: str
+) -> View:
+    """As `_view`, with positions among the inputs in edge lengths, as the view has them.
+
+    What is learnt of near and far then does not depend on how large the sample is.
+    """
+    view = _view(version, relation, _node_inputs(version, encoding, scaling), device)
+    if view.positions is None:
+        return view
+    features = view.x[:, : -view.positions.shape[1]]
+    return replace(view, x=torch.cat([features, view.positions], dim=1))
 
 
 def _in_edge_lengths(positions: NDArray[np.float64], edges: Ints) -> Floats:

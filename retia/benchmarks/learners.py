@@ -186,7 +186,7 @@ class NodeLearner:
         )
         self._parts = _on_device(inputs.view, encoder=encoder, head=head)
         self.inputs, self.training, self._refine = inputs, training, refine
-        self._batches = make_batches(inputs.view, training, rng)
+        self._batches = make_batches(inputs.view, training, rng, shares=1)
         self._several = inputs.labels.ndim == 2
         self._weight = torch.ones(inputs.num_classes, device=inputs.view.x.device)
         if not self._several and training.class_weights == "balanced":

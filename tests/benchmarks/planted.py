@@ -10,6 +10,9 @@ import numpy as np
 import pyarrow as pa
 from scipy.spatial import cKDTree
 
+from retia.datasets.vessel.build import build_vessel
+from retia.datasets.vessel.inputs import Generator
+from retia.datasets.vessel.options import VesselOptions
 from retia.protocol.given_task import given_link_task, given_node_task
 from retia.protocol.link_task import TaskTables, pair_table
 from retia.protocol.pairs import LinkGraph, Pairs
@@ -245,6 +248,13 @@ def near_and_alike(out: Path, seed: int) -> Version:
     others = np.concatenate([rng.permutation(close)[:4000], rng.integers(500, size=(4000, 2))])
     edges = draw(probability, rng)
     return link_problem(out, seed, edges, 500, positions=positions, others=simple(others))
+
+
+def vessels(out: Path, seed: int) -> Version:
+    """A generated network of vessels; non-edges of the same lengths and degrees, or in a box."""
+    options = VesselOptions(name=f"net-{seed}", seed=seed, only="link")
+    (built,) = build_vessel(Generator(5000), options, out)
+    return built.version
 
 
 def noisy_communities(out: Path, seed: int) -> Version:

@@ -104,15 +104,16 @@ def test_negatives_are_pairs_that_are_not_joined(batching: str) -> None:
 
 @pytest.mark.parametrize("model", ON_PARTS)
 def test_block_gives_what_the_whole_graph_gives(model: str) -> None:
-    inputs = _links(True, True)
-    chosen, training = MODELS[model], _training("blocks", batches=4)
+    inputs = _links(True, True, num_nodes=200)
+    chosen, training = MODELS[model], _training("blocks", batches=12)
     torch.manual_seed(0)
-    size = EncoderSize(1, 8, training.layers, 0.0, 60, 4, 3)
+    size = EncoderSize(1, 8, training.layers, 0.0, 200, 4, 3)
     encoder = chosen.encoder(size, chosen.options()).eval()
     decoder = chosen.decoder and chosen.decoder(size, chosen.options(), True).eval()
     batches = make_batches(inputs.view, training, torch.Generator().manual_seed(0))
     with torch.inference_mode():
         for step in batches.links(inputs):
+            assert step.view.num_nodes < 200
             asked = set(_names(step, step.positives))
             places = [i for i, p in enumerate(inputs.positives.tolist()) if tuple(p) in asked]
             masked = inputs.view.without(torch.tensor(places))
@@ -127,11 +128,23 @@ def test_block_gives_what_the_whole_graph_gives(model: str) -> None:
                 torch.testing.assert_close(found, wanted, atol=1e-4, rtol=1e-4)
 
 
+def test_blocks_keep_most_edges_of_the_nodes_that_are_asked_for() -> None:
+    inputs = _links(False, True)
+    training = _training("blocks", batches=8)
+    batches = make_batches(inputs.view, training, torch.Generator().manual_seed(0))
+    kept = []
+    for step in batches.links(inputs):
+        ends = step.positives.unique()
+        nodes = torch.tensor([name for (name,) in _names(step, ends[:, None])])
+        kept.append(step.view.degree[ends].sum() / inputs.view.degree[nodes].sum())
+    assert np.mean(kept) > 0.6
+
+
 def test_part_of_everything_is_the_view() -> None:
     view = _links(True, True).view
     edges = view.edges.numpy()
     graph = Csr.of(np.concatenate([edges, edges[::-1]], axis=1), view.num_nodes)
-    part = part_view(view, halo(graph, np.arange(view.num_nodes), 0))
+    part, _ = part_view(view, halo(graph, np.arange(view.num_nodes), 0))
     assert torch.equal(part.edges, view.edges) and torch.equal(part.relation, view.relation)
     assert torch.equal(part.x, view.x) and torch.equal(part.positions, view.positions)
 
