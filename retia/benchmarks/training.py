@@ -142,19 +142,20 @@ def torch_settings(threads: int) -> Iterator[None]:
     """
     numba.set_num_threads(min(threads, cores()))
     before = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
-    filled = torch.utils.deterministic.fill_uninitialized_memory
+    filling: Any = torch.utils.deterministic
+    filled = filling.fill_uninitialized_memory
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(True, warn_only=True)
     # It costs a twentieth of the time, and nothing here reads what was not written.
-    torch.utils.deterministic.fill_uninitialized_memory = False
+    filling.fill_uninitialized_memory = False
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*[Ss]parse", category=UserWarning)
         warnings.filterwarnings("ignore", message=".*deterministic", category=UserWarning)
         yield
     torch.set_num_threads(before[0])
     torch.use_deterministic_algorithms(before[1])
-    torch.utils.deterministic.fill_uninitialized_memory = filled
+    filling.fill_uninitialized_memory = filled
 
 
 def _stale(epoch: int, best_epoch: int, training: Training) -> bool:
