@@ -6,6 +6,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from retia.api.pages.render import error_page
 from retia.leaderboard.submissions import QuotaError
@@ -46,6 +47,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(RequestValidationError, _validation)
     app.add_exception_handler(RetiaError, _retia)
+    app.add_exception_handler(ClientDisconnect, _gone)
     app.add_exception_handler(Exception, _unexpected)
 
 
@@ -80,6 +82,11 @@ async def _retia(request: Request, error: Exception) -> Response:
     if isinstance(error, QuotaError):
         return _answer(request, 429, str(error))
     return _answer(request, 422, str(error))
+
+
+async def _gone(_request: Request, _error: Exception) -> Response:
+    """The client left in the middle of its body; nobody reads this."""
+    return Response(status_code=400)
 
 
 async def _unexpected(request: Request, error: Exception) -> Response:

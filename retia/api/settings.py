@@ -23,6 +23,8 @@ class Settings(BaseModel):
     registration: Literal["open", "closed"] = "closed"
     max_body: Annotated[int, Field(ge=1 << 16)] = 1 << 30
     max_predictions: Annotated[int, Field(ge=1 << 16)] = 256 << 20
+    patience: Annotated[float, Field(ge=0.1)] = 10.0
+    least_rate: Annotated[int, Field(ge=1)] = 16 << 10
     quota: Annotated[int, Field(ge=1)] = 3
     lease: Annotated[float, Field(ge=0.1)] = 120.0
 

@@ -39,6 +39,14 @@ class Running:
     process: subprocess.Popen[str] = field(init=False)
     client: httpx.Client = field(init=False)
 
+    @classmethod
+    def on(cls, folder: Path, accounts: tuple[Path, dict[str, str]], **env: str) -> "Running":
+        """A server on a copy of a data folder."""
+        shutil.copytree(accounts[0], folder, dirs_exist_ok=True)
+        running = cls(folder, env, accounts[1])
+        running.start()
+        return running
+
     def start(self) -> None:
         self.process = subprocess.Popen(
             [sys.executable, "-m", "retia", "serve", "--data", str(self.data), "--port", "0"],
@@ -75,9 +83,7 @@ def serve(
     started: list[Running] = []
 
     def start(**env: str) -> Running:
-        folder = shutil.copytree(accounts[0], tmp_path / "data", dirs_exist_ok=True)
-        running = Running(folder, env, accounts[1])
-        running.start()
+        running = Running.on(tmp_path / "data", accounts, **env)
         started.append(running)
         return running
 
