@@ -30,12 +30,14 @@ class Database:
     def __init__(self, url: str) -> None:
         known = _known(url)
         if known.get_backend_name() == "sqlite":
-            self._reader = create_engine(known)
-            self._writer = self._reader.execution_options(begin="BEGIN IMMEDIATE")
-            _speak_sqlite(self._reader)
+            engine = create_engine(known)
+            _speak_sqlite(engine)
+            self._reader: Engine = engine
+            self._writer: Engine = engine.execution_options(begin="BEGIN IMMEDIATE")
         else:
-            self._writer = create_engine(known, pool_pre_ping=True)
-            self._reader = self._writer.execution_options(isolation_level="REPEATABLE READ")
+            engine = create_engine(known, pool_pre_ping=True)
+            self._reader = engine.execution_options(isolation_level="REPEATABLE READ")
+            self._writer = engine
 
     def migrate(self, revision: str = "head") -> None:
         """Bring the tables to the newest revision, from empty or from any earlier one."""

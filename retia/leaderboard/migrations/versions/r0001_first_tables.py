@@ -1,5 +1,7 @@
 """The tables of the first server: accounts, blobs, datasets, publications, submissions, scores."""
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -108,7 +110,7 @@ def upgrade() -> None:
     )
 
 
-def _job() -> list[sa.Column]:
+def _job() -> list[sa.Column[Any]]:
     return [
         sa.Column("state", sa.String, nullable=False),
         sa.Column("problem", sa.Text),
