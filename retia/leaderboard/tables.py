@@ -1,17 +1,28 @@
 """What the server remembers, as SQL tables. Times are seconds since 1970, UTC."""
 
 import time
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
-from sqlalchemy import JSON, ForeignKey, Index, Text, UniqueConstraint
+from sqlalchemy import JSON, Double, ForeignKey, Index, MetaData, Text, UniqueConstraint
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 Role = Literal["user", "publisher", "admin"]
 State = Literal["received", "checking", "published", "refused", "scoring", "scored", "failed"]
 
 
+CONSTRAINTS = {  # as PostgreSQL names them by itself
+    "pk": "%(table_name)s_pkey",
+    "fk": "%(table_name)s_%(column_0_N_name)s_fkey",
+    "uq": "%(table_name)s_%(column_0_N_name)s_key",
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+}
+
+
 class Base(DeclarativeBase):
-    """The tables of a server."""
+    """The tables of a server. A change here goes with a revision in `migrations/versions`."""
+
+    metadata = MetaData(naming_convention=CONSTRAINTS)
+    type_annotation_map: ClassVar = {float: Double}
 
 
 class User(Base):
