@@ -16,15 +16,17 @@ from retia.api import problems
 from retia.api.context import Context, Server
 from retia.api.metrics import Metrics
 from retia.api.observe import Observe
+from retia.api.pages.accounts import router as account_pages
 from retia.api.pages.pages import router as pages_router
 from retia.api.pages.pages import static
+from retia.api.pages.passwords import router as password_pages
 from retia.api.routes.accounts import router as accounts
 from retia.api.routes.blobs import router as blobs
 from retia.api.routes.datasets import router as datasets
 from retia.api.routes.leaderboards import router as leaderboards
 from retia.api.routes.publications import router as publications
 from retia.api.routes.submissions import router as submissions
-from retia.api.schemas import NewPublication, NewToken, NewUser
+from retia.api.schemas import NewInvitation, NewPublication, NewToken, NewUser
 from retia.api.settings import Settings
 from retia.leaderboard.submissions import Meta
 
@@ -44,6 +46,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.context = context
     for router in ROUTERS:
         app.include_router(router, prefix="/api/v1")
+    app.include_router(account_pages)
+    app.include_router(password_pages)
     app.include_router(pages_router)
     app.mount("/static", static)
     app.add_api_route("/healthz", alive, tags=["operators"])
@@ -96,7 +100,7 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
     """The description of the routes, with the models of the bodies that are read by hand."""
     if app.openapi_schema is None:
         schema = get_openapi(title=app.title, version="1", routes=app.routes)
-        models = (NewUser, NewToken, NewPublication, Meta)
+        models = (NewUser, NewToken, NewInvitation, NewPublication, Meta)
         _, definitions = models_json_schema(
             [(model, "validation") for model in models],
             ref_template="#/components/schemas/{model}",

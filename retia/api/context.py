@@ -1,10 +1,11 @@
 """What every route needs: settings, database, files."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Self
 
 from fastapi import Depends, Request
 
+from retia.api.secret import signing_secret
 from retia.api.settings import Settings
 from retia.api.storage import Storage
 from retia.leaderboard.database import Database
@@ -17,6 +18,7 @@ class Context:
     settings: Settings
     database: Database
     storage: Storage
+    secret: bytes = field(repr=False)
 
     @classmethod
     def open(cls, settings: Settings) -> Self:
@@ -24,7 +26,7 @@ class Context:
         settings.data.mkdir(parents=True, exist_ok=True)
         database = Database(settings.database)
         database.migrate()
-        return cls(settings, database, Storage(settings.data))
+        return cls(settings, database, Storage(settings.data), signing_secret(database))
 
 
 def context(request: Request) -> Context:

@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Literal
 from sqlalchemy import JSON, Double, ForeignKey, Index, MetaData, Text, UniqueConstraint
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
-Role = Literal["user", "publisher", "admin"]
+Role = Literal["user", "publisher", "admin", "closed"]
 State = Literal["received", "checking", "published", "refused", "scoring", "scored", "failed"]
 
 
@@ -46,7 +46,7 @@ class User(Base):
     __tablename__ = "users"
     __table_args__ = (
         Index("users_likeness", "likeness", unique=True),
-        Index("users_email", "email", unique=True),
+        Index("users_email", "email"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
