@@ -8,6 +8,10 @@ from typing import TypeVar
 import pytest
 from hypothesis import settings
 
+from tests.databases import database, database_url
+
+__all__ = ["database", "database_url"]
+
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 NO_DATA = "test data is not here"
 NO_GPU = "no GPU on this machine"

@@ -1,11 +1,15 @@
-"""Read a request's body by hand: after the token is checked, and never more than allowed."""
+"""Read a request's body by hand: after the token is checked, never more and never slower than
+allowed.
+"""
 
+import asyncio
 from collections.abc import AsyncGenerator
 from typing import Any, TypeVar
 
 from fastapi import Request
 from pydantic import BaseModel, ValidationError
 
+from retia.api.context import context
 from retia.api.problems import Problem
 
 M = TypeVar("M", bound=BaseModel)
@@ -13,23 +17,41 @@ M = TypeVar("M", bound=BaseModel)
 SMALL = 64 << 10
 
 
-def announced_length(request: Request, limit: int) -> int | None:
-    """The Content-Length; 413 where it is over the limit, none where there is none."""
+def check_head(request: Request, limit: int, need_length: bool = False) -> None:
+    """Judge a body by its headers: 400, 411, 413 or 415 for one that will not be read."""
+    encoding = request.headers.get("content-encoding", "identity")
+    if encoding.strip().lower() != "identity":
+        raise Problem(415, "send the body as it is, without Content-Encoding")
     text = request.headers.get("content-length")
     if text is None:
-        return None
-    if not text.isdigit():
+        if need_length:
+            raise Problem(411, "Content-Length is required")
+        return
+    if not (text.isascii() and text.isdigit() and len(text) < 20):
         raise Problem(400, "Content-Length is not a number")
     if int(text) > limit:
         raise Problem(413, f"the body has {text} bytes, at most {limit} are allowed")
-    return int(text)
 
 
 async def limited(request: Request, limit: int) -> AsyncGenerator[bytes, None]:
-    """The chunks of the body; 413 as soon as there are more bytes than allowed."""
-    announced_length(request, limit)
-    total = 0
-    async for chunk in request.stream():
+    """The chunks of the body; 413 as soon as there are more bytes than allowed, 408 for a slow one.
+
+    A body has the settings' patience, and from then on has to come at their least rate.
+    """
+    check_head(request, limit)
+    settings = context(request).settings
+    loop = asyncio.get_running_loop()
+    start, total = loop.time() + settings.patience, 0
+    stream = request.stream()
+    while True:
+        try:
+            async with asyncio.timeout_at(start + total / settings.least_rate):
+                chunk = await anext(stream, None)
+        except TimeoutError as error:
+            detail = f"the body came slower than {settings.least_rate} bytes a second"
+            raise Problem(408, detail, {"Connection": "close"}) from error
+        if chunk is None:
+            return
         total += len(chunk)
         if total > limit:
             raise Problem(413, f"the body has more than {limit} bytes")

@@ -23,7 +23,7 @@ class Context:
         """Open, and where needed make, the data folder and the database."""
         settings.data.mkdir(parents=True, exist_ok=True)
         database = Database(settings.database)
-        database.create()
+        database.migrate()
         return cls(settings, database, Storage(settings.data))
 
 

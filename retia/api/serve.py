@@ -10,6 +10,7 @@ import threading
 import uvicorn
 
 from retia.api.app import create_app
+from retia.api.connections import guarded, notice_the_vanished
 from retia.api.settings import Settings
 from retia.shards.errors import ServiceError
 
@@ -28,6 +29,7 @@ def listen(host: str, port: int) -> tuple[socket.socket, str]:
             f"cannot listen at {host}:{port} ({error.strerror or error}); choose another --port"
         ) from error
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    notice_the_vanished(listener)
     shown = f"[{host}]" if ":" in host else host
     return listener, f"http://{shown}:{listener.getsockname()[1]}"
 
@@ -37,7 +39,9 @@ def run(settings: Settings, listener: socket.socket) -> None:
     app = create_app(settings)
     config = uvicorn.Config(
         app,
-        log_level="warning",
+        log_config=None,
+        access_log=False,
+        http=guarded(settings.patience),
         server_header=False,
         timeout_graceful_shutdown=int(STOP_SECONDS),
     )

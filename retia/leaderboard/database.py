@@ -1,20 +1,24 @@
-"""The database: SQLite in WAL mode by default, any other that SQLAlchemy knows by its URL."""
+"""The database: SQLite in WAL mode by default, or PostgreSQL by its URL."""
 
+import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError
 from sqlalchemy.orm import Session
 
-from retia.leaderboard.tables import Base
+from retia.leaderboard.migrate import migrate
+from retia.shards.errors import InputError
 
 BUSY_MS = 30_000
 PRAGMAS = (
+    f"busy_timeout={BUSY_MS}",
     "journal_mode=WAL",
     "synchronous=FULL",
     "foreign_keys=ON",
-    f"busy_timeout={BUSY_MS}",
 )
 
 
@@ -26,20 +30,25 @@ class Database:
     """
 
     def __init__(self, url: str) -> None:
-        self._engine = create_engine(url)
-        self._writer = self._engine.execution_options(begin="BEGIN IMMEDIATE")
-        if self._engine.dialect.name == "sqlite":
-            _speak_sqlite(self._engine)
+        known = _known(url)
+        if known.get_backend_name() == "sqlite":
+            engine = create_engine(known)
+            _speak_sqlite(engine)
+            self._reader: Engine = engine
+            self._writer: Engine = engine.execution_options(begin="BEGIN IMMEDIATE")
+        else:
+            engine = create_engine(known, pool_pre_ping=True)
+            self._reader = engine.execution_options(isolation_level="REPEATABLE READ")
+            self._writer = engine
 
-    def create(self) -> None:
-        """Make the tables that are not there."""
-        with self._writer.begin() as connection:
-            Base.metadata.create_all(connection)
+    def migrate(self, revision: str = "head") -> None:
+        """Bring the tables to the newest revision, from empty or from any earlier one."""
+        migrate(self._writer, revision)
 
     @contextmanager
     def read(self) -> Iterator[Session]:
         """A session that sees one state of the database."""
-        with Session(self._engine) as session:
+        with Session(self._reader) as session:
             yield session
 
     @contextmanager
@@ -50,7 +59,36 @@ class Database:
 
     def close(self) -> None:
         """Close all connections."""
-        self._engine.dispose()
+        self._reader.dispose()
+
+
+def _known(url: str) -> URL:
+    """The URL, with the driver that Retia uses; raises `InputError` for other databases."""
+    try:
+        parsed = make_url(url)
+        backend = parsed.get_backend_name()
+    except ArgumentError as error:
+        raise InputError(
+            "the database URL is not readable; write sqlite:///PATH or "
+            "postgresql://USER:PASSWORD@HOST:PORT/NAME"
+        ) from error
+    if backend not in ("sqlite", "postgresql"):
+        raise InputError(f"the database URL is of {backend!r}; use sqlite or postgresql")
+    return parsed.set(drivername="postgresql+psycopg") if backend == "postgresql" else parsed
+
+
+def _set(connection: Any, pragma: str) -> None:
+    """Set a pragma; SQLite does not wait by itself while another process turns on WAL."""
+    end = time.monotonic() + BUSY_MS / 1000
+    while True:
+        try:
+            connection.execute(f"PRAGMA {pragma}")
+        except sqlite3.OperationalError:
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.02)
+        else:
+            return
 
 
 def _speak_sqlite(engine: Engine) -> None:
@@ -58,7 +96,7 @@ def _speak_sqlite(engine: Engine) -> None:
     def prepare(connection: Any, _record: object) -> None:
         connection.isolation_level = None
         for pragma in PRAGMAS:
-            connection.execute(f"PRAGMA {pragma}")
+            _set(connection, pragma)
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:

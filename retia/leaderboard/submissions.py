@@ -85,6 +85,14 @@ def earlier(session: Session, user: User, upload: Upload) -> Submission | None:
     return found
 
 
+def key_is_known(session: Session, user: User, key: str) -> bool:
+    """Whether this user has sent a submission under this idempotency key."""
+    found = select(Submission.id).where(
+        Submission.user_id == user.id, Submission.idempotency_key == key
+    )
+    return session.scalars(found).first() is not None
+
+
 def check_quota(session: Session, user: User, meta: Meta, quota: int) -> None:
     """Raise `QuotaError` where the user has no submission left today (UTC) for this task."""
     midnight = time.time() // DAY * DAY

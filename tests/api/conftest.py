@@ -39,11 +39,25 @@ class Running:
     process: subprocess.Popen[str] = field(init=False)
     client: httpx.Client = field(init=False)
 
+    @classmethod
+    def on(cls, folder: Path, accounts: tuple[Path, dict[str, str]], **env: str) -> "Running":
+        """A server on a copy of a data folder."""
+        shutil.copytree(accounts[0], folder, dirs_exist_ok=True)
+        running = cls(folder, env, accounts[1])
+        running.start()
+        return running
+
+    @property
+    def log(self) -> Path:
+        """Where the server and its worker write their log."""
+        return self.data.with_suffix(".log")
+
     def start(self) -> None:
         self.process = subprocess.Popen(
             [sys.executable, "-m", "retia", "serve", "--data", str(self.data), "--port", "0"],
             env=os.environ | self.env,
             stdout=subprocess.PIPE,
+            stderr=self.log.open("a"),
             text=True,
         )
         assert self.process.stdout is not None
@@ -75,9 +89,7 @@ def serve(
     started: list[Running] = []
 
     def start(**env: str) -> Running:
-        folder = shutil.copytree(accounts[0], tmp_path / "data", dirs_exist_ok=True)
-        running = Running(folder, env, accounts[1])
-        running.start()
+        running = Running.on(tmp_path / "data", accounts, **env)
         started.append(running)
         return running
 

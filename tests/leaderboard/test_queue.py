@@ -3,9 +3,7 @@
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 
@@ -24,10 +22,9 @@ from retia.leaderboard.tables import Dataset, Publication, User
 LEASE = 60.0
 
 
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    database = Database(f"sqlite:///{tmp_path / 'test.sqlite'}")
-    database.create()
+@pytest.fixture(autouse=True)
+def jobs(database: Database) -> None:
+    """Eight versions that wait to be checked."""
     with database.write() as session:
         session.add(User(id=1, name="ada", password_hash="-", role="publisher"))
         session.flush()
@@ -44,8 +41,6 @@ def database(tmp_path: Path) -> Iterator[Database]:
             )
             for number in range(1, 9)
         )
-    yield database
-    database.close()
 
 
 def test_each_job_goes_to_one_worker(database: Database) -> None:

@@ -7,7 +7,7 @@ from starlette.concurrency import run_in_threadpool
 
 from retia.api.accounts import Account
 from retia.api.auth import Publisher
-from retia.api.bodies import announced_length, limited, raw_body
+from retia.api.bodies import check_head, limited, raw_body
 from retia.api.context import Context, Server
 from retia.api.problems import Problem
 from retia.api.publishing import knows_blob
@@ -35,9 +35,7 @@ async def put_blob(
 ) -> dict[str, str | int]:
     """Upload a blob. The server checks the sum while it reads."""
     limit = server.settings.max_body
-    length = announced_length(request, limit)
-    if length is None:
-        raise Problem(411, "Content-Length is required")
+    check_head(request, limit, need_length=True)
     with server.storage.scratch() as path:
         incoming = await receive(limited(request, limit), path, sha256)
         await run_in_threadpool(_keep, server, account, incoming, sealed)
