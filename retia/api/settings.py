@@ -25,6 +25,7 @@ class Settings(BaseModel):
     max_predictions: Annotated[int, Field(ge=1 << 16)] = 256 << 20
     patience: Annotated[float, Field(ge=0.1)] = 10.0
     least_rate: Annotated[int, Field(ge=1)] = 16 << 10
+    check_memory: Annotated[int, Field(ge=1 << 28)] = 4 << 30
     quota: Annotated[int, Field(ge=1)] = 3
     lease: Annotated[float, Field(ge=0.1)] = 120.0
 

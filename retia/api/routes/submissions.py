@@ -11,14 +11,13 @@ from retia.api.auth import Submitter
 from retia.api.bodies import SMALL, check_head, limited, parse, submission_body
 from retia.api.context import Context, Server
 from retia.api.forms import Form
+from retia.api.jail import jail
 from retia.api.problems import Problem
 from retia.api.queries import find_submission, parsed, published_version
 from retia.api.storage import Incoming, receive
 from retia.api.wire import submission_json
-from retia.leaderboard.scoring import check_predictions, open_predictions
 from retia.leaderboard.submissions import Meta, Upload, accept, check_quota, earlier, key_is_known
 from retia.leaderboard.tables import Submission, User
-from retia.shards.version import Version
 
 router = APIRouter(tags=["submissions"])
 
@@ -39,6 +38,17 @@ async def submit(
             incoming = await receive(form.stream("predictions"), path)
             await form.finish()
             upload = Upload(meta, incoming.sha256, key=idempotency_key)
+            known = await run_in_threadpool(_known, server, account, upload)
+            if known is not None:
+                return known
+            seeds = await jail.check_predictions(
+                incoming.path,
+                server.storage.version(meta.dataset, meta.version),
+                meta.task,
+                meta.deterministic,
+                server.settings.check_memory,
+            )
+            upload = replace(upload, seeds=seeds)
             return await run_in_threadpool(_submit, server, account, upload, incoming)
 
 
@@ -64,27 +74,20 @@ def _judge(server: Context, account: Account, meta: Meta, key: str | None) -> No
             check_quota(session, user, meta, server.settings.quota)
 
 
+def _known(server: Context, account: Account, upload: Upload) -> dict[str, str] | None:
+    with server.database.read() as session:
+        known = earlier(session, session.get_one(User, account.id), upload)
+        return None if known is None else _state(known)
+
+
 def _submit(
     server: Context, account: Account, upload: Upload, incoming: Incoming
 ) -> dict[str, str]:
-    quota = server.settings.quota
-    with server.database.read() as session:
-        user = session.get_one(User, account.id)
-        known = earlier(session, user, upload)
-        if known is not None:
-            return _state(known)
-        publication = published_version(session, upload.meta.dataset, upload.meta.version)
-        check_quota(session, user, upload.meta, quota)
-    upload = replace(upload, seeds=_check(server, upload.meta, incoming))
     incoming.move(server.storage.predictions(incoming.sha256))
     with server.database.write() as session:
-        return _state(accept(session, user, publication, upload, quota))
-
-
-def _check(server: Context, meta: Meta, incoming: Incoming) -> tuple[int, ...]:
-    version = Version.open(server.storage.version(meta.dataset, meta.version))
-    table = open_predictions(incoming.path, version.manifest.task(meta.task))
-    return check_predictions(version, meta.task, table, meta.deterministic).seeds
+        user = session.get_one(User, account.id)
+        publication = published_version(session, upload.meta.dataset, upload.meta.version)
+        return _state(accept(session, user, publication, upload, server.settings.quota))
 
 
 def _state(submission: Submission) -> dict[str, str]:
