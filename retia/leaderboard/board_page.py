@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, and_, select, tuple_
+from sqlalchemy import ColumnElement, Select, and_, select, tuple_
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from retia.leaderboard.tables import Board, Entry, Figure
@@ -145,8 +145,8 @@ def _values(cursor: str, columns: Sequence[InstrumentedAttribute[Any]]) -> list[
     return values
 
 
-def _text(row: Row[Any], grouped: bool) -> str:
+def _text(row: Sequence[Any], grouped: bool) -> str:
     """The stored JSON, with what changes without it put before."""
-    rank, group, tries, stored = row[:4]
+    rank, group, tries, stored, *_ = row
     head = {"rank": rank, "rank_group": group if grouped else None, "submissions": tries}
     return f"{json.dumps(head)[:-1]},{stored[1:]}"

@@ -60,9 +60,7 @@ def _lacking(session: Session, board: Board) -> list[Submission]:
             (Resamples.submission_id == Submission.id)
             & (Resamples.evaluator == Submission.evaluator),
         )
-        .where(
-            Entry.board_id == board.id, Entry.unranked.is_(False), Resamples.evaluator.is_(None)
-        )
+        .where(Entry.board_id == board.id, Entry.unranked.is_(False), Resamples.evaluator.is_(None))
     )
     return list(found.unique())
 

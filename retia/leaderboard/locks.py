@@ -48,12 +48,13 @@ def locked(database: Database, name: str, patience: float) -> Iterator[None]:
 def _take(database: Database, name: str, owner: str) -> bool:
     with database.write() as session:
         now = clock(session)
-        changed = session.execute(
+        taken = session.execute(
             update(Lock)
             .where(Lock.name == name, or_(Lock.owner == owner, Lock.until < now))
             .values(owner=owner, until=now + LEASE_S)
+            .returning(Lock.name)
         )
-        return bool(changed.rowcount)
+        return taken.first() is not None
 
 
 def _renew(database: Database, name: str, owner: str, done: threading.Event) -> None:

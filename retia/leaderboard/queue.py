@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from sqlalchemy import ColumnElement, Select, func, select, update
+from sqlalchemy import Select, func, select, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
@@ -149,8 +149,8 @@ def clock(session: Session) -> float:
     """Seconds since 1970 by the clock that all workers share: PostgreSQL's, else this machine's."""
     if session.get_bind().dialect.name != "postgresql":
         return time.time()
-    now: ColumnElement[float] = func.extract("epoch", func.clock_timestamp())
-    return float(session.scalar(select(now)) or 0.0)
+    now = session.scalar(select(func.extract("epoch", func.clock_timestamp())))
+    return float(now or 0)
 
 
 def _stop(row: Publication | Submission | Board, problem: str, blameless: bool) -> None:

@@ -29,6 +29,14 @@ EVALUATOR = f"retia {package_version('retia')}"
 
 
 @dataclass(frozen=True)
+class Checked:
+    """What is known of predictions that are whole: their seeds, and how they order the items."""
+
+    seeds: tuple[int, ...]
+    order_sha256: str
+
+
+@dataclass(frozen=True)
 class SeedScore:
     """One measure of one seed on one part."""
 
@@ -57,7 +65,7 @@ def check_predictions(
 ) -> Predictions:
     """Predictions that are whole; raises `InputError` that names the first offender.
 
-    That the seeds differ is for `order_of` to check, once, when they come in.
+    That the seeds differ is for `describe` to check, once, when they come in.
     """
     task = version.manifest.task(task_name)
     predictions = read_predictions(table, task, Items(version, task_name))
@@ -65,8 +73,8 @@ def check_predictions(
     return predictions
 
 
-def order_of(predictions: Predictions, task: Task, deterministic: bool) -> str:
-    """A sum that two submissions share where they order all items alike, seed by seed.
+def describe(predictions: Predictions, task: Task, deterministic: bool) -> Checked:
+    """The seeds, and a sum that two submissions share where they order all items alike.
 
     Raises `InputError` where two seeds of a method that is not deterministic do so.
     """
@@ -80,7 +88,7 @@ def order_of(predictions: Predictions, task: Task, deterministic: bool) -> str:
                 "depends on no seed says so (deterministic) and gives each split once"
             )
         seen[key] = seed
-    return sha256_bytes(canonical_json(sorted(seen)))
+    return Checked(predictions.seeds, sha256_bytes(canonical_json(sorted(seen))))
 
 
 def score(version: Version, task_name: str, predictions: Predictions) -> list[SeedScore]:

@@ -211,7 +211,9 @@ def rescore(session: Session, submission_id: str) -> Submission:
     """Let a submission be scored again; until then, and in case of failure, its scores stand."""
     submission = _locked(session, submission_id)
     if submission.state not in ("scored", "failed"):
-        raise InputError(f"submission {submission.id} is {submission.state}; nothing to score again")
+        raise InputError(
+            f"submission {submission.id} is {submission.state}; nothing to score again"
+        )
     submission.state, submission.problem = "received", None
     submission.attempts, submission.failures, submission.lease_until = 0, 0, 0.0
     return submission

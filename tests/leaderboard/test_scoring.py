@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from retia.leaderboard.scoring import check_predictions, open_predictions, order_of, score
+from retia.leaderboard.scoring import check_predictions, describe, open_predictions, score
 from retia.protocol.baselines import mandatory_predictions
 from retia.shards.errors import InputError
 from retia.shards.version import Version
@@ -39,7 +39,7 @@ def write(table: pa.Table, folder: Path) -> Path:
 
 def order(version: Version, table: pa.Table) -> str:
     found = check_predictions(version, "link", table, deterministic=False)
-    return order_of(found, version.manifest.task("link"), deterministic=False)
+    return describe(found, version.manifest.task("link"), deterministic=False).order_sha256
 
 
 def test_scores_are_those_of_scikit_learn(link: Version) -> None:
