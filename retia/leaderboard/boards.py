@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import and_, case, delete, exists, func, select, update
 from sqlalchemy.orm import Session, aliased
 
+from retia.leaderboard.queue import enqueue
 from retia.leaderboard.ranking import Scores, is_ranked, summaries
 from retia.leaderboard.tables import Board, Entry, Figure, Publication, Submission
 from retia.protocol.rank_groups import higher_is_better
@@ -57,7 +58,7 @@ def show(session: Session, submission: Submission) -> None:
     board.revision += 1
     board.changes += 1
     if board.state != "grouping":
-        board.state, board.attempts, board.lease_until = "received", 0, 0.0
+        enqueue(board)
 
 
 def show_missing(session: Session, board: Board) -> None:

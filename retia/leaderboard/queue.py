@@ -78,6 +78,12 @@ def claim(database: Database, table: type[J], lease: float) -> Claim[J] | None:
         return Claim(table, row.id, row.fence)
 
 
+def enqueue(row: Publication | Submission | Board) -> None:
+    """Let a row be worked on as if never before."""
+    row.state, row.problem, row.lease_until = "received", None, 0.0
+    row.attempts, row.failures = 0, 0
+
+
 def held(session: Session, job: Claim[J]) -> J:
     """The claimed row, locked; raises `LostClaimError` where the claim has passed on."""
     row = session.get(job.table, job.id, with_for_update={"of": job.table, "key_share": True})

@@ -10,7 +10,7 @@ from sqlalchemy import delete, func, or_, select
 from sqlalchemy.orm import Session
 
 from retia.leaderboard.boards import open_board, show
-from retia.leaderboard.queue import Claim, held
+from retia.leaderboard.queue import Claim, enqueue, held
 from retia.leaderboard.scoring import EVALUATOR, SeedScore
 from retia.leaderboard.tables import Publication, Score, Submission, User
 from retia.shards.canonical import canonical_json, sha256_bytes
@@ -214,8 +214,7 @@ def rescore(session: Session, submission_id: str) -> Submission:
         raise InputError(
             f"submission {submission.id} is {submission.state}; nothing to score again"
         )
-    submission.state, submission.problem = "received", None
-    submission.attempts, submission.failures, submission.lease_until = 0, 0, 0.0
+    enqueue(submission)
     return submission
 
 
