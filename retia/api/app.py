@@ -4,8 +4,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Request, Response
 from fastapi.openapi.utils import get_openapi
+from fastapi.responses import PlainTextResponse
 from pydantic.json_schema import models_json_schema
 from sqlalchemy import text
 from starlette.datastructures import MutableHeaders
@@ -13,6 +14,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from retia.api import problems
 from retia.api.context import Context, Server
+from retia.api.metrics import Metrics
+from retia.api.observe import Observe
 from retia.api.pages.pages import router as pages_router
 from retia.api.pages.pages import static
 from retia.api.routes.accounts import router as accounts
@@ -45,10 +48,19 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.mount("/static", static)
     app.add_api_route("/healthz", alive, tags=["operators"])
     app.add_api_route("/readyz", ready, tags=["operators"])
+    app.add_api_route("/metrics", measured, tags=["operators"], response_class=PlainTextResponse)
     app.add_middleware(SecurityHeaders)
+    app.state.metrics = Metrics(context.database)
+    app.add_middleware(Observe, metrics=app.state.metrics)
     problems.install(app)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
     return app
+
+
+def measured(request: Request) -> Response:
+    """The metrics, for Prometheus."""
+    metrics: Metrics = request.app.state.metrics
+    return metrics.response()
 
 
 def alive() -> dict[str, str]:

@@ -20,6 +20,7 @@ def allow(scope: str) -> Callable[[Request, Server], Account]:
         account = _account(request, server)
         if scope not in account.scopes:
             raise Problem(403, f"this needs a token with the scope '{scope}'")
+        request.state.user = account.name
         return account
 
     return check

@@ -1,18 +1,24 @@
 """RFC 9457 problem documents: the one form of every error below `/api`."""
 
+import errno
+import logging
 from http import HTTPStatus
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
+from retia.api.logs import request_id
 from retia.api.pages.render import error_page
 from retia.leaderboard.submissions import DuplicateError, QuotaError
 from retia.shards.errors import NotFoundError, RetiaError
 
 MAX_DETAIL = 1000
+RETRY_SECONDS = "2"
 SECURITY = {
     "Content-Security-Policy": (
         "default-src 'none'; style-src 'self'; img-src 'self' data:; base-uri 'none'; "
@@ -22,6 +28,9 @@ SECURITY = {
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Opener-Policy": "same-origin",
 }
+
+
+log = logging.getLogger("retia.api")
 
 
 class Problem(HTTPException):
@@ -48,6 +57,9 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _validation)
     app.add_exception_handler(RetiaError, _retia)
     app.add_exception_handler(ClientDisconnect, _gone)
+    app.add_exception_handler(OperationalError, _no_database)
+    app.add_exception_handler(PoolTimeoutError, _no_database)
+    app.add_exception_handler(OSError, _no_room)
     app.add_exception_handler(Exception, _unexpected)
 
 
@@ -91,8 +103,23 @@ async def _gone(_request: Request, _error: Exception) -> Response:
     return Response(status_code=400)
 
 
+async def _no_database(request: Request, error: Exception) -> Response:
+    log.error("the database failed: %s", error)
+    detail = "the database does not answer; try again"
+    return _answer(request, 503, detail, {"Retry-After": RETRY_SECONDS})
+
+
+async def _no_room(request: Request, error: Exception) -> Response:
+    assert isinstance(error, OSError)
+    if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        raise error
+    log.error("the disk failed: %s", error)
+    return _answer(request, 507, "the server has no room left; its operator has to make some")
+
+
 async def _unexpected(request: Request, error: Exception) -> Response:
     """No middleware sees this answer, so its headers are set here."""
-    response = _answer(request, 500, "the server failed; its log says more")
-    response.headers.update(SECURITY)
+    number = request_id.get() or ""
+    response = _answer(request, 500, f"the server failed; its log says more at request {number}")
+    response.headers.update(SECURITY | {"X-Request-ID": number})
     return response

@@ -39,7 +39,8 @@ def run(settings: Settings, listener: socket.socket) -> None:
     app = create_app(settings)
     config = uvicorn.Config(
         app,
-        log_level="warning",
+        log_config=None,
+        access_log=False,
         http=guarded(settings.patience),
         server_header=False,
         timeout_graceful_shutdown=int(STOP_SECONDS),

@@ -1,15 +1,20 @@
 """The settings of a server, from the environment."""
 
+import difflib
 import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from retia.shards.errors import InputError
 
 PREFIX = "RETIA_"
+OTHERS = ("RETIA_TOKEN", "RETIA_CONFIG", "RETIA_STORE", "RETIA_CACHE")
+"""Variables of the client, which a server's shell may have too."""
+CLOSE = 0.8
 
 
 class Settings(BaseModel):
@@ -26,6 +31,8 @@ class Settings(BaseModel):
     patience: Annotated[float, Field(ge=0.1)] = 10.0
     least_rate: Annotated[int, Field(ge=1)] = 16 << 10
     check_memory: Annotated[int, Field(ge=1 << 28)] = 4 << 30
+    log_format: Literal["json", "text"] = "json"
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
     quota: Annotated[int, Field(ge=1)] = 3
     lease: Annotated[float, Field(ge=0.1)] = 120.0
 
@@ -41,13 +48,48 @@ class Settings(BaseModel):
             if PREFIX + name.upper() in environment
         }
         values |= {name: value for name, value in given.items() if value is not None}
+        problems = [_misspelt(name, cls.variables()) for name in environment]
         try:
-            return cls.model_validate(values)
+            settings = cls.model_validate(values)
         except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            raise InputError(f"{PREFIX}{str(first['loc'][0]).upper()}: {first['msg']}") from error
+            found = error.errors(include_url=False)
+            problems += [f"{_variable(each['loc'])}: {_sentence(each['msg'])}" for each in found]
+        if any(problems):
+            raise InputError("; ".join(filter(None, problems)))
+        return settings
+
+    @classmethod
+    def variables(cls) -> tuple[str, ...]:
+        """The environment variables that are settings."""
+        return tuple(PREFIX + name.upper() for name in cls.model_fields)
+
+    @field_validator("public_url")
+    @classmethod
+    def _is_address(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if value and (parts.scheme not in ("http", "https") or not parts.hostname):
+            raise ValueError("write the address as browsers show it: https://retia.example.org")
+        if parts.query or parts.fragment or "@" in parts.netloc:
+            raise ValueError("the address has no @, no ? and no #")
+        return value.rstrip("/")
 
     @property
     def database(self) -> str:
         """The database's URL; by default SQLite in the data folder."""
         return self.database_url or f"sqlite:///{self.data.resolve() / 'retia.sqlite'}"
+
+
+def _misspelt(name: str, known: tuple[str, ...]) -> str | None:
+    """What to say about a variable that looks like a setting and is none."""
+    if not name.startswith(PREFIX) or name in known + OTHERS:
+        return None
+    close = difflib.get_close_matches(name, known + OTHERS, 1, CLOSE)
+    return f"{name} is no setting; did you mean {close[0]}?" if close else None
+
+
+def _variable(place: tuple[int | str, ...]) -> str:
+    return PREFIX + str(place[0]).upper() if place else "the settings"
+
+
+def _sentence(message: str) -> str:
+    return message.removeprefix("Value error, ")

@@ -43,10 +43,12 @@ def serve(
 ) -> None:
     """Run a server and its worker until Ctrl-C. Prints its URL."""
     try:
+        from retia.api.logs import configure
         from retia.api.serve import listen, run
     except ImportError as error:
         raise _missing(error) from error
     settings = _settings(data, database)
+    configure(settings)
     socket, url = listen(host, port)
     print_line(f"Retia serves {settings.data} at {url}")
     run(settings, socket)
@@ -61,10 +63,13 @@ def worker(
     """Check publications and score submissions; `serve` runs one by itself."""
     try:
         from retia.api.context import Context
+        from retia.api.logs import configure
         from retia.api.worker import work
     except ImportError as error:
         raise _missing(error) from error
-    work(Context.open(_settings(data, database)), parent, once)
+    settings = _settings(data, database)
+    configure(settings)
+    work(Context.open(settings), parent, once)
 
 
 def add_user(

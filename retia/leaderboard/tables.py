@@ -30,6 +30,9 @@ CONSTRAINTS = {  # as PostgreSQL names them by itself
 }
 
 
+LOOKALIKES = str.maketrans({"i": "l", "1": "l", "0": "o", ".": "", "_": "", "-": ""})
+
+
 class Base(DeclarativeBase):
     """The tables of a server. A change here goes with a revision in `migrations/versions`."""
 
@@ -37,15 +40,33 @@ class Base(DeclarativeBase):
     type_annotation_map: ClassVar = {float: Double}
 
 
+def likeness(name: str) -> str:
+    """A name without what the eye confuses: capitals, dots and dashes, l and I and 1, O and 0."""
+    return name.lower().translate(LOOKALIKES).replace("rn", "m").replace("vv", "w")
+
+
+def _likeness(context: Any) -> str:
+    return likeness(context.get_current_parameters()["name"])
+
+
 class User(Base):
-    """An account."""
+    """An account. Its name is public; its e-mail address is shown to nobody else.
+
+    The likeness is equal for names that look alike, and belongs to one of them.
+    """
 
     __tablename__ = "users"
+    __table_args__ = (
+        Index("users_likeness", "likeness", unique=True),
+        Index("users_email", "email", unique=True),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(unique=True)
     password_hash: Mapped[str]
     role: Mapped[str]
+    email: Mapped[str | None]
+    likeness: Mapped[str] = mapped_column(default=_likeness, server_default="")
     created: Mapped[float] = mapped_column(default=time.time)
 
 
@@ -65,6 +86,89 @@ class Token(Base):
     revoked: Mapped[bool] = mapped_column(default=False)
 
     user: Mapped[User] = relationship(lazy="joined", innerjoin=True)
+
+
+class BrowserSession(Base):
+    """A browser that is signed in; the sha256 of its cookie alone is kept."""
+
+    __tablename__ = "sessions"
+
+    sha256: Mapped[str] = mapped_column(primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id"), index=True)
+    created: Mapped[float] = mapped_column(default=time.time)
+    expires: Mapped[float]
+
+    user: Mapped[User] = relationship(lazy="joined", innerjoin=True)
+
+
+class Link(Base):
+    """A secret address for one use: an invitation with a role, or a new password for a user."""
+
+    __tablename__ = "links"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    sha256: Mapped[str] = mapped_column(unique=True)
+    purpose: Mapped[str]
+    user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
+    role: Mapped[str | None]
+    created: Mapped[float] = mapped_column(default=time.time)
+    expires: Mapped[float]
+    used: Mapped[float | None]
+
+
+class Identity(Base):
+    """Who an account is at an OpenID provider."""
+
+    __tablename__ = "identities"
+
+    issuer: Mapped[str] = mapped_column(primary_key=True)
+    subject: Mapped[str] = mapped_column(primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
+    created: Mapped[float] = mapped_column(default=time.time)
+
+    user: Mapped[User] = relationship(lazy="joined", innerjoin=True)
+
+
+class Place(Base):
+    """A network, as a keyed hash, from which an account has signed in."""
+
+    __tablename__ = "places"
+
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id"), primary_key=True)
+    network: Mapped[str] = mapped_column(primary_key=True)
+    seen: Mapped[float] = mapped_column(default=time.time)
+
+
+class Limit(Base):
+    """How often something has been done since a time, counted for all replicas."""
+
+    __tablename__ = "limits"
+
+    key: Mapped[str] = mapped_column(primary_key=True)
+    count: Mapped[int]
+    until: Mapped[float]
+
+
+class Secret(Base):
+    """A secret that the first start makes and all replicas share."""
+
+    __tablename__ = "secrets"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    value: Mapped[str]
+
+
+class Audit(Base):
+    """What was done to an account or with its rights. The database refuses to change a row."""
+
+    __tablename__ = "audit"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    at: Mapped[float] = mapped_column(default=time.time)
+    actor: Mapped[str]
+    action: Mapped[str]
+    subject: Mapped[str]
+    request: Mapped[str | None]
 
 
 class Blob(Base):

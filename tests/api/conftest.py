@@ -47,11 +47,17 @@ class Running:
         running.start()
         return running
 
+    @property
+    def log(self) -> Path:
+        """Where the server and its worker write their log."""
+        return self.data.with_suffix(".log")
+
     def start(self) -> None:
         self.process = subprocess.Popen(
             [sys.executable, "-m", "retia", "serve", "--data", str(self.data), "--port", "0"],
             env=os.environ | self.env,
             stdout=subprocess.PIPE,
+            stderr=self.log.open("a"),
             text=True,
         )
         assert self.process.stdout is not None

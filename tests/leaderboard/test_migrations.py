@@ -6,6 +6,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import create_engine, text
+from sqlalchemy.exc import DBAPIError
 
 from retia.leaderboard.database import Database
 from retia.leaderboard.migrate import current_revision, revisions
@@ -117,3 +118,29 @@ def test_many_processes_may_start_at_once(database_url: str) -> None:
 def test_a_url_of_another_database_is_refused(url: str, words: str) -> None:
     with pytest.raises(InputError, match=words):
         Database(url)
+
+
+@pytest.mark.parametrize("statement", ["UPDATE audit SET actor = 'eve'", "DELETE FROM audit"])
+def test_the_audit_log_only_grows(statement: str, database: Database, database_url: str) -> None:
+    with connect(database_url) as connection:
+        connection.execute(text("INSERT INTO audit VALUES (1, 1.5, 'ada', 'token', 'ada', NULL)"))
+        connection.commit()
+        with pytest.raises(DBAPIError, match="append-only"):
+            connection.execute(text(statement))
+        connection.rollback()
+        assert connection.scalar(text("SELECT actor FROM audit")) == "ada"
+
+
+def test_old_names_that_look_alike_stay(database_url: str) -> None:
+    database = Database(database_url)
+    database.migrate("0001")
+    with connect(database_url) as connection:
+        for number, name in enumerate(("al", "a1", "A.I", "bob")):
+            values = f"({number}, '{name}', '-', 'user', 1.5)"
+            connection.execute(text(f"INSERT INTO users VALUES {values}"))
+        connection.commit()
+    database.migrate()
+    with connect(database_url) as connection:
+        found = connection.execute(text("SELECT likeness FROM users ORDER BY id")).scalars().all()
+    assert found == ["al", "al 1", "al 2", "bob"]
+    database.close()
