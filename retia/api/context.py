@@ -5,6 +5,7 @@ from typing import Annotated, Self
 
 from fastapi import Depends, Request
 
+from retia.api.boards import Boards
 from retia.api.settings import Settings
 from retia.api.storage import Storage
 from retia.leaderboard.database import Database
@@ -17,6 +18,7 @@ class Context:
     settings: Settings
     database: Database
     storage: Storage
+    boards: Boards
 
     @classmethod
     def open(cls, settings: Settings) -> Self:
@@ -24,7 +26,7 @@ class Context:
         settings.data.mkdir(parents=True, exist_ok=True)
         database = Database(settings.database)
         database.migrate()
-        return cls(settings, database, Storage(settings.data))
+        return cls(settings, database, Storage(settings.data), Boards(database))
 
 
 def context(request: Request) -> Context:
@@ -33,4 +35,9 @@ def context(request: Request) -> Context:
     return found
 
 
-Server = Annotated[Context, Depends(context)]
+async def _at_once(request: Request) -> Context:
+    """The same, as a dependency that needs no thread."""
+    return context(request)
+
+
+Server = Annotated[Context, Depends(_at_once)]
