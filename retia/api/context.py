@@ -5,6 +5,7 @@ from typing import Annotated, Self
 
 from fastapi import Depends, Request
 
+from retia.api.boards import Boards
 from retia.api.secret import signing_secret
 from retia.api.settings import Settings
 from retia.api.storage import Storage
@@ -18,6 +19,7 @@ class Context:
     settings: Settings
     database: Database
     storage: Storage
+    boards: Boards
     secret: bytes = field(repr=False)
 
     @classmethod
@@ -26,7 +28,8 @@ class Context:
         settings.data.mkdir(parents=True, exist_ok=True)
         database = Database(settings.database)
         database.migrate()
-        return cls(settings, database, Storage(settings.data), signing_secret(database))
+        storage, boards = Storage(settings.data), Boards(database)
+        return cls(settings, database, storage, boards, signing_secret(database))
 
 
 def context(request: Request) -> Context:
@@ -35,4 +38,9 @@ def context(request: Request) -> Context:
     return found
 
 
-Server = Annotated[Context, Depends(context)]
+async def _at_once(request: Request) -> Context:
+    """The same, as a dependency that needs no thread."""
+    return context(request)
+
+
+Server = Annotated[Context, Depends(_at_once)]

@@ -28,12 +28,12 @@ class ShardResponse(FileResponse):
 def file_response(request: Request, path: Path, sha256: str) -> Response:
     """The file, a range of it, or 304; its sha256 is a strong ETag, the same on every replica."""
     headers = {"ETag": f'"{sha256}"', "Cache-Control": IMMUTABLE}
-    if _matches(request.headers.get("if-none-match"), headers["ETag"]):
+    if matches(request.headers.get("if-none-match"), headers["ETag"]):
         return Response(status_code=304, headers=headers)
     return ShardResponse(path, headers=headers, media_type="application/vnd.apache.parquet")
 
 
-def _matches(header: str | None, etag: str) -> bool:
+def matches(header: str | None, etag: str) -> bool:
     """Whether If-None-Match names this ETag; the weak comparison, RFC 9110 13.1.2."""
     if header is None:
         return False

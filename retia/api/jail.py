@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from retia.api.jailer import TOO_MUCH
+from retia.leaderboard.scoring import Checked
 from retia.shards.errors import InputError
 
 CHILDREN = max(2, os.cpu_count() or 1)
@@ -36,8 +37,8 @@ class Jail:
 
     async def check_predictions(
         self, path: Path, version: Path, task: str, deterministic: bool, memory: int
-    ) -> tuple[int, ...]:
-        """The seeds of a file of predictions that is whole.
+    ) -> Checked:
+        """What is known of a file of predictions that is whole.
 
         Raises `InputError` that names the first offender, or says that the file wants more than
         `memory` bytes, or more time than a file of its size may take.
@@ -50,7 +51,7 @@ class Jail:
             deterministic=deterministic,
             memory=memory,
         )
-        return tuple(answer["seeds"])
+        return Checked(tuple(answer["seeds"]), str(answer["order_sha256"]))
 
     async def _ask(self, **question: Any) -> dict[str, Any]:
         for _ in range(2):

@@ -13,13 +13,14 @@ import socket
 import sys
 import traceback
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from retia.leaderboard.scoring import check_predictions, open_predictions
+from retia.leaderboard.scoring import check_predictions, describe, open_predictions
 from retia.shards.errors import RetiaError
 from retia.shards.version import Version
 
@@ -34,7 +35,7 @@ TOO_MUCH = "predictions: reading them takes more memory or time than any honest 
 
 
 def predictions(question: dict[str, Any]) -> dict[str, Any]:
-    """Whether a file of predictions is whole: `{seeds}`."""
+    """Whether a file of predictions is whole: the fields of `Checked`."""
     path, most = Path(question["path"]), int(question["memory"])
     _allow(FOOTER_BYTES, FOOTER_SECONDS)
     version = Version.open(Path(question["version"]))
@@ -45,8 +46,9 @@ def predictions(question: dict[str, Any]) -> dict[str, Any]:
         FOOTER_SECONDS + SECONDS_A_MILLION * values // 10**6,
     )
     table = open_predictions(path, task)
-    found = check_predictions(version, task.name, table, bool(question["deterministic"]))
-    return {"seeds": list(found.seeds)}
+    deterministic = bool(question["deterministic"])
+    found = check_predictions(version, task.name, table, deterministic)
+    return asdict(describe(found, task, deterministic))
 
 
 JOBS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {"predictions": predictions}

@@ -14,7 +14,7 @@ from starlette.requests import ClientDisconnect
 
 from retia.api.logs import request_id
 from retia.api.pages.render import error_page
-from retia.leaderboard.submissions import QuotaError
+from retia.leaderboard.submissions import DuplicateError, QuotaError
 from retia.shards.errors import NotFoundError, RetiaError
 
 MAX_DETAIL = 1000
@@ -93,6 +93,8 @@ async def _retia(request: Request, error: Exception) -> Response:
         return _answer(request, 404, str(error))
     if isinstance(error, QuotaError):
         return _answer(request, 429, str(error))
+    if isinstance(error, DuplicateError):
+        return _answer(request, 409, str(error))
     return _answer(request, 422, str(error))
 
 

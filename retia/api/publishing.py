@@ -9,6 +9,7 @@ from retia.api.accounts import Account
 from retia.api.problems import Problem
 from retia.api.schemas import NewPublication
 from retia.api.wire import summary
+from retia.leaderboard.queue import enqueue
 from retia.leaderboard.tables import Blob, Dataset, Origin, Publication, PublicShard, User
 from retia.shards.canonical import canonical_json
 from retia.shards.manifest import Manifest, Shard, dump
@@ -125,7 +126,8 @@ def _fill(session: Session, row: Publication, manifest: Manifest, sealed_part: s
     row.manifest = canonical_json(dump(manifest)).decode()
     row.summary = summary(manifest)
     row.sealed_part, row.commitment = sealed_part, manifest.sealed_commitment
-    row.state, row.problem, row.findings, row.attempts = "received", None, [], 0
+    row.findings = []
+    enqueue(row)
     session.add(row)
     session.flush()
     provenance = manifest.provenance

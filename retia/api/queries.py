@@ -5,16 +5,15 @@ from functools import lru_cache
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from retia.leaderboard.ranking import Row, leaderboard
 from retia.leaderboard.tables import Publication, PublicShard, Submission
 from retia.shards.errors import NotFoundError
-from retia.shards.manifest import Manifest, Task
+from retia.shards.manifest import Manifest
 
 
 def search_datasets(session: Session, query: str = "", kind: str = "") -> list[Publication]:
     """The newest published version of every dataset that fits, by name."""
     rows = session.scalars(select(Publication).where(Publication.state == "published"))
-    newest = {row.name: row for row in sorted(rows, key=_number)}
+    newest = {row.name: row for row in sorted(rows, key=lambda row: version_number(row.version))}
     words = query.casefold().split()
     return [
         newest[name]
@@ -31,7 +30,7 @@ def published_versions(session: Session, name: str) -> list[Publication]:
     ).all()
     if not rows:
         raise NotFoundError(f"no dataset '{name}' is published here")
-    return sorted(rows, key=_number)
+    return sorted(rows, key=lambda row: version_number(row.version))
 
 
 def published_version(session: Session, name: str, version: str | None = None) -> Publication:
@@ -55,16 +54,6 @@ def shard_of(session: Session, name: str, version: str, path: str) -> PublicShar
     return shard
 
 
-def task_board(
-    session: Session, name: str, task_name: str, version: str | None = None
-) -> tuple[Publication, Manifest, Task, list[Row]]:
-    """A task of a published version and its leaderboard."""
-    publication = published_version(session, name, version)
-    manifest = parsed(publication.manifest)
-    task = manifest.task(task_name)
-    return publication, manifest, task, leaderboard(session, publication, task)
-
-
 def find_submission(session: Session, submission_id: str) -> Submission:
     """The submission of that id; raises `NotFoundError` where there is none."""
     submission = session.get(Submission, submission_id)
@@ -79,5 +68,6 @@ def parsed(manifest: str) -> Manifest:
     return Manifest.model_validate_json(manifest)
 
 
-def _number(row: Publication) -> tuple[int, ...]:
-    return tuple(int(part) for part in row.version.split("."))
+def version_number(version: str) -> tuple[int, ...]:
+    """What versions are sorted by."""
+    return tuple(int(part) for part in version.split("."))

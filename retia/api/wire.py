@@ -4,15 +4,17 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from retia.leaderboard.ranking import Row, Scores, summaries
+from retia.leaderboard.boards import scores_json
+from retia.leaderboard.ranking import summaries
 from retia.leaderboard.tables import Submission
 from retia.shards.manifest import Manifest, Task
 
 T = TypeVar("T")
 
 CSV_FIELDS = (
-    "rank", "method", "user", "baseline", "tier", "parameters", "hardware", "external_data",
-    "valid_edges_as_input", "deterministic", "num_seeds", "submissions", "created", "submission",
+    "rank", "rank_group", "method", "user", "baseline", "tier", "parameters", "hardware",
+    "external_data", "valid_edges_as_input", "deterministic", "num_seeds", "submissions", "created",
+    "submission", "evaluator",
 )  # fmt: skip
 
 
@@ -61,19 +63,6 @@ def _task_summary(task: Task) -> dict[str, Any]:
     }
 
 
-def scores_json(scores: Scores) -> dict[str, Any]:
-    """Summaries by part and measure, as JSON values."""
-    return {
-        part: {
-            measure: {
-                "mean": s.mean, "std": s.std, "low": s.low, "high": s.high, "seeds": list(s.seeds),
-            }
-            for measure, s in measures.items()
-        }
-        for part, measures in scores.items()
-    }  # fmt: skip
-
-
 def submission_json(submission: Submission) -> dict[str, Any]:
     """A submission, with its scores once it has them."""
     publication = submission.publication
@@ -90,41 +79,26 @@ def submission_json(submission: Submission) -> dict[str, Any]:
         "tier": submission.tier,
         "seeds": submission.seeds,
         "meta": submission.meta,
-        "scores": scores_json(summaries(submission.scores)),
-        "evaluator": submission.scores[0].evaluator if submission.scores else None,
+        "scores": scores_json(summaries(submission.current_scores)),
+        "evaluator": submission.evaluator,
+        "earlier_scores": _earlier(submission),
         "predictions_sha256": submission.predictions_sha256,
         "problem": submission.problem,
         "created": stamp(submission.created),
     }
 
 
-def row_json(row: Row) -> dict[str, Any]:
-    """A row of a leaderboard."""
-    submission, meta = row.submission, row.submission.meta
+def _earlier(submission: Submission) -> dict[str, Any]:
+    """The scores of evaluators that do not count any more."""
+    names = {score.evaluator for score in submission.scores} - {submission.evaluator}
     return {
-        "rank": row.rank,
-        "method": submission.method,
-        "user": submission.user.name if submission.user else None,
-        "baseline": submission.baseline,
-        "tier": submission.tier,
-        "parameters": meta.get("parameters"),
-        "hardware": meta.get("hardware"),
-        "external_data": meta.get("external_data"),
-        "valid_edges_as_input": bool(meta.get("valid_edges_as_input")),
-        "deterministic": bool(meta.get("deterministic")),
-        "seeds": submission.seeds,
-        "num_seeds": len(submission.seeds),
-        "submissions": row.submissions,
-        "code_url": meta.get("code_url"),
-        "paper_url": meta.get("paper_url"),
-        "created": stamp(submission.created),
-        "submission": submission.id,
-        "scores": scores_json(row.scores),
+        name: scores_json(summaries([s for s in submission.scores if s.evaluator == name]))
+        for name in sorted(names)
     }
 
 
 def flat_row(row: dict[str, Any], task: Task) -> dict[str, Any]:
-    """A row of a leaderboard for CSV: one column a figure."""
+    """A row of a leaderboard for CSV and Parquet: one column a figure."""
     flat = {name: row[name] for name in CSV_FIELDS}
     for part in ("test", "valid"):
         for measure in task.measures:

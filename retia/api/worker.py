@@ -4,32 +4,41 @@ import logging
 import os
 import time
 from collections.abc import Callable
+from typing import Any
 
 import pyarrow as pa
+from sqlalchemy.exc import SQLAlchemyError
 
 from retia.api.checking import check_version
 from retia.api.context import Context
 from retia.api.publishing import conflict, publish_shards
 from retia.api.schemas import SealedPart
+from retia.leaderboard.boards import open_board
+from retia.leaderboard.grouping import group
 from retia.leaderboard.queue import (
+    GIVEN_UP,
     Claim,
+    J,
     LostClaimError,
     claim,
     held,
     keeping,
+    put_back,
     release_dead,
     stop,
 )
 from retia.leaderboard.scoring import (
     SeedScore,
     check_predictions,
+    describe,
     open_predictions,
     score,
 )
 from retia.leaderboard.submissions import Meta, Upload, add_baseline, keep_scores
-from retia.leaderboard.tables import Publication, Submission
+from retia.leaderboard.tables import Board, Publication, Submission
 from retia.protocol.baselines import mandatory_predictions
 from retia.protocol.findings import Finding
+from retia.protocol.predictions import Predictions
 from retia.shards.canonical import sha256_file
 from retia.shards.errors import CheckError, RetiaError
 from retia.shards.manifest import Manifest
@@ -38,7 +47,16 @@ from retia.shards.writer import write_parquet
 
 IDLE_SECONDS = 0.25
 
+RETRY_SECONDS = 1.0
+
 log = logging.getLogger("retia.worker")
+
+
+class StoredFileError(Exception):
+    """A stored file that is damaged."""
+
+
+SERVER_FAILURES = (OSError, MemoryError, SQLAlchemyError, StoredFileError)
 
 Baselines = list[tuple[Upload, list[SeedScore]]]
 
@@ -47,17 +65,23 @@ def work(server: Context, parent: int | None = None, once: bool = False) -> None
     """Do jobs until the parent process is gone; with `once`, until none is left."""
     release_dead(server.database)
     while parent is None or os.getppid() == parent:
-        if not (do_one(server, Publication, publish) or do_one(server, Submission, grade)):
+        try:
+            busy = any(do_one(server, table, job) for table, job in JOBS)
+        except SQLAlchemyError as error:
+            log.error("the database does not answer: %s", error)
+            time.sleep(RETRY_SECONDS)
+            continue
+        if not busy:
             if once:
                 return
             time.sleep(IDLE_SECONDS)
 
 
-def do_one(server: Context, table: type, job: Callable[[Context, Claim], None]) -> bool:
+def do_one(server: Context, table: type[J], job: Callable[[Context, Claim[J]], None]) -> bool:
     """Claim a row and do its job; false where there is nothing to do.
 
-    What is wrong with the work ends it with a reason. What is wrong with the server ends it too,
-    and the log says more: the next attempt would fail the same way.
+    What is wrong with the work ends it with a reason. Where the server fails, the job is tried
+    again, ever less often: without end for want of disk, memory or database, else a few times.
     """
     lease = server.settings.lease
     claimed = claim(server.database, table, lease)
@@ -66,10 +90,8 @@ def do_one(server: Context, table: type, job: Callable[[Context, Claim], None]) 
     try:
         with keeping(server.database, claimed, lease):
             job(server, claimed)
-    except LostClaimError as error:
-        log.warning("another worker has taken over %s", error)
     except Exception as error:
-        _give_up(server, claimed, error)
+        _end(server, claimed, error)
     return True
 
 
@@ -77,14 +99,19 @@ def grade(server: Context, job: Claim[Submission]) -> None:
     """Score a submission."""
     with server.database.read() as session:
         row = session.get_one(Submission, job.id)
-        meta = Meta.model_validate(row.meta)
-        path = server.storage.predictions(row.predictions_sha256)
-    version = Version.open(server.storage.version(meta.dataset, meta.version))
-    table = open_predictions(path, version.manifest.task(meta.task))
-    predictions = check_predictions(version, meta.task, table, meta.deterministic)
-    scores = score(version, meta.task, predictions)
+    version = _version(server, row.publication)
+    scores = score(version, row.task, _read(server, version, row))
     with server.database.write() as session:
         keep_scores(session, job, scores)
+
+
+def rank(server: Context, job: Claim[Board]) -> None:
+    """Find the rank groups of a board."""
+    with server.database.read() as session:
+        board = session.get_one(Board, job.id)
+        publication = session.get_one(Publication, board.publication_id)
+    version = _version(server, publication)
+    group(server.database, job, version, lambda row: _read(server, version, row))
 
 
 def publish(server: Context, job: Claim[Publication]) -> None:
@@ -102,10 +129,12 @@ def publish(server: Context, job: Claim[Publication]) -> None:
         with server.database.write() as session:
             row = held(session, job)
             _refuse_conflict(conflict(session, row))
-            row.state, row.published = "published", time.time()
+            row.state, row.published, row.problem = "published", time.time(), None
             publish_shards(session, row, manifest)
+            for task in manifest.tasks:
+                open_board(session, row, task)
             for upload, scores in baselines:
-                add_baseline(session, row, upload, scores)
+                add_baseline(session, row, upload, scores, manifest.task(upload.meta.task))
             server.storage.install(folder, row.name, row.version)
 
 
@@ -161,16 +190,55 @@ def _baseline(
         place = server.storage.predictions(sha256)
         place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         path.replace(place)
-    return Upload(meta, sha256, predictions.seeds), score(version, task, predictions)
+    checked = describe(predictions, manifest.task(task), deterministic=True)
+    upload = Upload(meta, sha256, checked.seeds, checked.order_sha256)
+    return upload, score(version, task, predictions)
 
 
-def _give_up(server: Context, job: Claim, error: Exception) -> None:
+def _version(server: Context, publication: Publication) -> Version:
+    return Version.open(server.storage.version(publication.name, publication.version))
+
+
+def _read(server: Context, version: Version, row: Submission) -> Predictions:
+    """The predictions of a submission, as they were taken in."""
+    path = server.storage.predictions(row.predictions_sha256)
+    if sha256_file(path) != row.predictions_sha256:
+        raise StoredFileError(f"{path} is not what was stored there; restore it from a backup")
+    table = open_predictions(path, version.manifest.task(row.task))
+    return check_predictions(version, row.task, table, bool(row.meta.get("deterministic")))
+
+
+def _reason(server: Context, error: RetiaError) -> str:
+    return " ".join(str(error).replace(f"{server.settings.data}/", "").split())
+
+
+def _end(server: Context, job: Claim, error: Exception) -> None:
+    """Write how a job ended; while the database is away, try until the lease would be over."""
+    log.warning("%s %s", job.table.__tablename__, job.id, exc_info=error)
+    end = time.monotonic() + server.settings.lease
+    while True:
+        try:
+            return _write_end(server, job, error)
+        except LostClaimError:
+            return None  # another worker has taken it over
+        except SQLAlchemyError as lost:
+            if time.monotonic() >= end:
+                log.error("how %s ended was not written: %s", job.id, lost)
+                return None
+        time.sleep(RETRY_SECONDS)
+
+
+def _write_end(server: Context, job: Claim, error: Exception) -> None:
+    if isinstance(error, LostClaimError):
+        return
     if isinstance(error, RetiaError):
-        problem = " ".join(str(error).replace(f"{server.settings.data}/", "").split())
-    else:
-        log.exception("%s %s", job.table.__tablename__, job.id, exc_info=error)
-        problem = "the server failed at this; its operator finds the reason in its log"
-    try:
-        stop(server.database, job, problem)
-    except LostClaimError:
-        log.warning("another worker has taken over %s", job.id)
+        stop(server.database, job, _reason(server, error))
+    elif not put_back(server.database, job, counts=not isinstance(error, SERVER_FAILURES)):
+        stop(server.database, job, GIVEN_UP, blameless=True)
+
+
+JOBS: tuple[tuple[Any, Callable[[Context, Any], None]], ...] = (
+    (Publication, publish),
+    (Submission, grade),
+    (Board, rank),
+)

@@ -17,6 +17,7 @@ from scipy.stats import rankdata
 
 from retia.protocol.evaluation import evaluate, load_truth
 from retia.protocol.predictions import PARTS, Items, Predictions, read_predictions, value_columns
+from retia.shards.canonical import canonical_json, sha256_bytes
 from retia.shards.errors import InputError
 from retia.shards.manifest import Part, Task
 from retia.shards.version import Version
@@ -25,6 +26,14 @@ MAX_SEEDS = 20
 MAX_BYTES_A_VALUE = 32
 SEALED_DECIMALS = 4
 EVALUATOR = f"retia {package_version('retia')}"
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What is known of predictions that are whole: their seeds, and how they order the items."""
+
+    seeds: tuple[int, ...]
+    order_sha256: str
 
 
 @dataclass(frozen=True)
@@ -44,6 +53,8 @@ def open_predictions(path: Path, task: Task) -> pa.Table:
             _check_size(file, task)
             table = file.read(use_threads=False)
     except (pa.ArrowException, OSError) as error:
+        if isinstance(error, MemoryError) or getattr(error, "errno", None) is not None:
+            raise  # the disk or the memory failed, not the file
         raise InputError(f"predictions: not a readable Parquet file ({_line(error)})") from error
     _check_unpacked(table.nbytes, table.num_rows, table.num_columns)  # the file may have lied
     return table
@@ -52,13 +63,32 @@ def open_predictions(path: Path, task: Task) -> pa.Table:
 def check_predictions(
     version: Version, task_name: str, table: pa.Table, deterministic: bool
 ) -> Predictions:
-    """Predictions that are whole; raises `InputError` that names the first offender."""
+    """Predictions that are whole; raises `InputError` that names the first offender.
+
+    That the seeds differ is for `describe` to check, once, when they come in.
+    """
     task = version.manifest.task(task_name)
     predictions = read_predictions(table, task, Items(version, task_name))
     _check_seeds(predictions.seeds, task, deterministic)
-    if not deterministic:
-        _check_independence(predictions, task)
     return predictions
+
+
+def describe(predictions: Predictions, task: Task, deterministic: bool) -> Checked:
+    """The seeds, and a sum that two submissions share where they order all items alike.
+
+    Raises `InputError` where two seeds of a method that is not deterministic do so.
+    """
+    ranked = task.type != "node"
+    seen: dict[tuple[int, str], int] = {}
+    for seed in predictions.seeds:
+        key = (seed % task.num_splits, _order(predictions, seed, ranked).hex())
+        if key in seen and not deterministic:
+            raise InputError(
+                f"predictions: seeds {seen[key]} and {seed} order the items alike; a method that "
+                "depends on no seed says so (deterministic) and gives each split once"
+            )
+        seen[key] = seed
+    return Checked(predictions.seeds, sha256_bytes(canonical_json(sorted(seen))))
 
 
 def score(version: Version, task_name: str, predictions: Predictions) -> list[SeedScore]:
@@ -116,19 +146,6 @@ def _check_seeds(seeds: tuple[int, ...], task: Task, deterministic: bool) -> Non
         )
     if len(seeds) > MAX_SEEDS:
         raise InputError(f"predictions: {len(seeds)} seeds, at most {MAX_SEEDS} are allowed")
-
-
-def _check_independence(predictions: Predictions, task: Task) -> None:
-    seen: dict[tuple[int, bytes], int] = {}
-    ranked = task.type != "node"
-    for seed in predictions.seeds:
-        key = (seed % task.num_splits, _order(predictions, seed, ranked))
-        if key in seen:
-            raise InputError(
-                f"predictions: seeds {seen[key]} and {seed} order the items alike; a method that "
-                "depends on no seed says so (deterministic) and gives each split once"
-            )
-        seen[key] = seed
 
 
 def _order(predictions: Predictions, seed: int, ranked: bool) -> bytes:

@@ -3,11 +3,23 @@
 import time
 from typing import Any, ClassVar, Literal
 
-from sqlalchemy import JSON, Double, ForeignKey, Index, MetaData, Text, UniqueConstraint
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Double,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    MetaData,
+    Text,
+    UniqueConstraint,
+)
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 Role = Literal["user", "publisher", "admin", "closed"]
-State = Literal["received", "checking", "published", "refused", "scoring", "scored", "failed"]
+State = Literal[
+    "received", "checking", "published", "refused", "scoring", "scored", "failed", "withdrawn"
+]
 
 
 CONSTRAINTS = {  # as PostgreSQL names them by itself
@@ -167,12 +179,16 @@ class Blob(Base):
     sha256: Mapped[str] = mapped_column(primary_key=True)
     owner_id: Mapped[int] = mapped_column(ForeignKey("users.id"), primary_key=True)
     sealed: Mapped[bool] = mapped_column(primary_key=True)
-    bytes: Mapped[int]
+    bytes: Mapped[int] = mapped_column(BigInteger)
     created: Mapped[float] = mapped_column(default=time.time)
 
 
 class Job:
-    """Work that a worker claims: a lease until a time, and a number that fences off the late."""
+    """Work that a worker claims: a lease until a time, and a number that fences off the late.
+
+    A job that waits has a lease too where it is not to be tried before a time. `attempts` counts
+    claims that came to nothing through the job, `failures` those in a row through the server.
+    """
 
     state: Mapped[str] = mapped_column(default="received", index=True)
     problem: Mapped[str | None] = mapped_column(Text)
@@ -180,6 +196,7 @@ class Job:
     lease_until: Mapped[float] = mapped_column(default=0.0)
     fence: Mapped[int] = mapped_column(default=0)
     attempts: Mapped[int] = mapped_column(default=0)
+    failures: Mapped[int] = mapped_column(default=0)
     created: Mapped[float] = mapped_column(default=time.time)
 
 
@@ -234,16 +251,22 @@ class PublicShard(Base):
     publication_id: Mapped[int] = mapped_column(ForeignKey("publications.id"), primary_key=True)
     path: Mapped[str] = mapped_column(primary_key=True)
     sha256: Mapped[str] = mapped_column(index=True)
-    bytes: Mapped[int]
+    bytes: Mapped[int] = mapped_column(BigInteger)
 
 
 class Submission(Job, Base):
-    """Predictions of a method for a task. Baselines belong to nobody."""
+    """Predictions of a method for a task. Baselines belong to nobody.
+
+    It counts under `evaluator`; scores of earlier evaluators stay. One that the server gave up is
+    `blameless`: it takes nothing from the quota. `order_sha256` is equal where two submissions
+    order all items alike.
+    """
 
     __tablename__ = "submissions"
     __table_args__ = (
         UniqueConstraint("user_id", "idempotency_key"),
-        Index("submissions_of_task", "publication_id", "task"),
+        Index("submissions_of_method", "publication_id", "task", "user_id", "method"),
+        Index("submissions_in_order", "publication_id", "task", "order_sha256"),
     )
 
     id: Mapped[str] = mapped_column(primary_key=True)
@@ -253,11 +276,14 @@ class Submission(Job, Base):
     method: Mapped[str]
     meta: Mapped[dict[str, Any]] = mapped_column(JSON)
     seeds: Mapped[list[int]] = mapped_column(JSON)
-    predictions_sha256: Mapped[str]
+    predictions_sha256: Mapped[str] = mapped_column(index=True)
+    order_sha256: Mapped[str | None]
     idempotency_key: Mapped[str | None]
     body_sha256: Mapped[str]
     tier: Mapped[str] = mapped_column(default="scored")
     baseline: Mapped[bool] = mapped_column(default=False)
+    blameless: Mapped[bool] = mapped_column(default=False)
+    evaluator: Mapped[str | None]
 
     publication: Mapped[Publication] = relationship(lazy="joined", innerjoin=True)
     user: Mapped[User | None] = relationship(lazy="joined")
@@ -265,15 +291,111 @@ class Submission(Job, Base):
         order_by="Score.seed", cascade="all, delete-orphan"
     )
 
+    @property
+    def current_scores(self) -> list["Score"]:
+        """The scores of the evaluator that counts, in the order of the seeds."""
+        return [score for score in self.scores if score.evaluator == self.evaluator]
+
 
 class Score(Base):
-    """One measure of one seed on one part."""
+    """One measure of one seed on one part, by one evaluator."""
 
     __tablename__ = "scores"
 
     submission_id: Mapped[str] = mapped_column(ForeignKey("submissions.id"), primary_key=True)
+    evaluator: Mapped[str] = mapped_column(primary_key=True)
     part: Mapped[str] = mapped_column(primary_key=True)
     measure: Mapped[str] = mapped_column(primary_key=True)
     seed: Mapped[int] = mapped_column(primary_key=True)
     value: Mapped[float]
+
+
+class Board(Job, Base):
+    """The leaderboard of a task of a version; the job is to find its rank groups.
+
+    `revision` counts every change that a reader could see, `changes` those of scores.
+    """
+
+    __tablename__ = "boards"
+    __table_args__ = (UniqueConstraint("publication_id", "task"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    publication_id: Mapped[int] = mapped_column(ForeignKey("publications.id"))
+    task: Mapped[str]
+    measure: Mapped[str]
+    lower_is_better: Mapped[bool]
+    num_splits: Mapped[int]
+    revision: Mapped[int] = mapped_column(default=0)
+    changes: Mapped[int] = mapped_column(default=0)
+
+
+class Entry(Base):
+    """A row of a leaderboard: the newest scored submission of a method of a user.
+
+    Sorted by `unranked`, `standing` (the mean of the primary measure, negative where higher is
+    better), `created`. `row` is what a reader gets, as JSON, but for rank, group and tries.
+    """
+
+    __tablename__ = "entries"
+    __table_args__ = (
+        UniqueConstraint("board_id", "user_id", "method"),
+        Index(
+            "entries_by_standing", "board_id", "unranked", "standing", "created", "submission_id"
+        ),
+    )
+
+    submission_id: Mapped[str] = mapped_column(ForeignKey("submissions.id"), primary_key=True)
+    board_id: Mapped[int] = mapped_column(ForeignKey("boards.id"))
+    user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
+    user: Mapped[str]
+    method: Mapped[str]
+    baseline: Mapped[bool]
+    tier: Mapped[str]
+    deterministic: Mapped[bool]
+    external_data: Mapped[bool]
+    parameters: Mapped[int] = mapped_column(BigInteger)
+    num_seeds: Mapped[int]
+    created: Mapped[float]
+    unranked: Mapped[bool]
+    standing: Mapped[float]
+    rank: Mapped[int | None]
+    rank_group: Mapped[int | None]
+    tries: Mapped[int]
+    row: Mapped[str] = mapped_column(Text)
+
+
+class Figure(Base):
+    """The mean over seeds of one measure of an entry, to sort by."""
+
+    __tablename__ = "figures"
+    __table_args__ = (
+        Index("figures_by_mean", "board_id", "part", "measure", "mean", "submission_id"),
+    )
+
+    submission_id: Mapped[str] = mapped_column(
+        ForeignKey("entries.submission_id", ondelete="CASCADE"), primary_key=True
+    )
+    part: Mapped[str] = mapped_column(primary_key=True)
+    measure: Mapped[str] = mapped_column(primary_key=True)
+    board_id: Mapped[int] = mapped_column(ForeignKey("boards.id"))
+    mean: Mapped[float]
+
+
+class Resamples(Base):
+    """The bootstrap of a submission's primary measure, as float32: what rank groups are made of."""
+
+    __tablename__ = "resamples"
+
+    submission_id: Mapped[str] = mapped_column(ForeignKey("submissions.id"), primary_key=True)
     evaluator: Mapped[str]
+    means: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class Lock(Base):
+    """Who may do something that one process alone may do, and until when."""
+
+    __tablename__ = "locks"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    owner: Mapped[str]
+    until: Mapped[float]

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from retia.api.jail import Jail, jail
+from retia.leaderboard.scoring import Checked
 from retia.shards.errors import InputError
 from retia.shards.version import Version
 from tests.api.client import meta_of, parquet, predictions, submit
@@ -132,7 +133,8 @@ def test_a_bomb_is_refused_and_costs_the_server_nothing(
 
 
 def check(version: Version, path: Path, memory: int = GIB) -> tuple[int, ...]:
-    return asyncio.run(jail.check_predictions(path, version.root, "link", False, memory))
+    checked = jail.check_predictions(path, version.root, "link", False, memory)
+    return asyncio.run(checked).seeds
 
 
 def test_an_honest_file_gives_its_seeds(versions: dict[str, Version], tmp_path: Path) -> None:
@@ -159,7 +161,8 @@ def test_many_are_checked_at_once_and_each_has_its_own_answer(
             assert isinstance(answer, InputError)
             assert "item 0 is missing" in str(answer)
         else:
-            assert answer == (0, 1)
+            assert isinstance(answer, Checked)
+            assert answer.seeds == (0, 1)
 
 
 def test_a_killed_jailer_is_started_again(versions: dict[str, Version], tmp_path: Path) -> None:
@@ -168,7 +171,8 @@ def test_a_killed_jailer_is_started_again(versions: dict[str, Version], tmp_path
     own = Jail()
 
     def ask(own: Jail) -> tuple[int, ...]:
-        return asyncio.run(own.check_predictions(path, versions["link"].root, "link", False, GIB))
+        asked = own.check_predictions(path, versions["link"].root, "link", False, GIB)
+        return asyncio.run(asked).seeds
 
     assert ask(own) == (0, 1)
     first = own._process

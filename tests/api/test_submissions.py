@@ -87,7 +87,7 @@ def test_a_leaderboard_is_a_table_too(board: Local, link: Version) -> None:
     answer = board.client.get(f"{API}/leaderboards/toy-link/link?format=csv")
     assert answer.headers["content-type"].startswith("text/csv")
     head, *rows = answer.text.splitlines()
-    assert head.startswith("rank,method,user,baseline")
+    assert head.startswith("rank,rank_group,method,user,baseline")
     assert any("'=cmd" in row for row in rows)
 
 
@@ -198,21 +198,20 @@ def test_the_same_key_is_the_same_submission(local: Local, link: Version) -> Non
     other = submit(local.client, local.tokens["uma"], meta | {"notes": "x"}, table, key="k")
     assert other.status_code == 422
     assert "Idempotency-Key" in other.json()["detail"]
-    theirs = submit(local.client, local.tokens["eve"], meta, table, key="k")
+    own = predictions(link, "link", seeds=2)
+    theirs = submit(local.client, local.tokens["eve"], meta, own, key="k")
     assert theirs.json()["id"] != answers[0].json()["id"]
 
 
 def test_the_quota_holds_for_a_user_a_task_and_a_day(local: Local, link: Version) -> None:
     local.publish(link)
-    table = predictions(link, "link", seeds=1)
-    codes = [
-        submit(local.client, local.tokens["uma"], meta_of(link, "link"), table).status_code
-        for _ in range(4)
-    ]
-    assert codes == [202, 202, 202, 429]
-    assert (
-        submit(local.client, local.tokens["eve"], meta_of(link, "link"), table).status_code == 202
-    )
+
+    def send(user: str) -> int:
+        table = predictions(link, "link", seeds=1)
+        return submit(local.client, local.tokens[user], meta_of(link, "link"), table).status_code
+
+    assert [send("uma") for _ in range(4)] == [202, 202, 202, 429]
+    assert send("eve") == 202
 
 
 def test_the_quota_holds_when_all_come_at_once(
@@ -220,19 +219,24 @@ def test_the_quota_holds_when_all_come_at_once(
 ) -> None:
     local = make_local(quota=2)
     local.publish(link)
-    table = parquet(predictions(link, "link", seeds=1))
+    tables = [parquet(predictions(link, "link", seeds=1)) for _ in range(8)]
+
+    def send(table: bytes) -> int:
+        return submit(local.client, local.tokens["uma"], meta_of(link, "link"), table).status_code
+
     with local.client, ThreadPoolExecutor(8) as pool:
-        codes = list(
-            pool.map(
-                lambda _: (
-                    submit(
-                        local.client, local.tokens["uma"], meta_of(link, "link"), table
-                    ).status_code
-                ),
-                range(8),
-            )
-        )
-    assert sorted(codes) == [202] * 2 + [429] * 6
+        assert sorted(pool.map(send, tables)) == [202] * 2 + [429] * 6
+
+
+def test_the_same_predictions_are_taken_once(local: Local, link: Version) -> None:
+    local.publish(link)
+    table, meta = predictions(link, "link", seeds=2), meta_of(link, "link")
+    first = submit(local.client, local.tokens["uma"], meta, table).json()["id"]
+    scaled = table.set_column(3, "score", pa.array(np.exp(table["score"].to_numpy())))
+    for user, again in (("uma", table), ("eve", table), ("eve", scaled)):
+        answer = submit(local.client, local.tokens[user], meta | {"method": "new"}, again)
+        assert answer.status_code == 409
+        assert f"submission {first} ('guess', by uma) orders all items" in answer.json()["detail"]
 
 
 def test_a_version_scores_only_its_own_items(board: Local, versions: dict[str, Version]) -> None:

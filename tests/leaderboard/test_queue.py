@@ -86,7 +86,7 @@ def test_a_job_that_kills_its_workers_is_given_up_and_hides_no_other(database: D
     with database.read() as session:
         row = session.get_one(Publication, first.id)
         assert row.state == "refused"
-        assert "gave up after" in str(row.problem)
+        assert "the server gave up" in str(row.problem)
 
 
 def test_a_dead_workers_job_is_free_at_once(database: Database) -> None:

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from retia.leaderboard.scoring import check_predictions, open_predictions, score
+from retia.leaderboard.scoring import check_predictions, describe, open_predictions, score
 from retia.protocol.baselines import mandatory_predictions
 from retia.shards.errors import InputError
 from retia.shards.version import Version
@@ -35,6 +35,11 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Version:
 def write(table: pa.Table, folder: Path) -> Path:
     pq.write_table(table, folder / "predictions.parquet")
     return folder / "predictions.parquet"
+
+
+def order(version: Version, table: pa.Table) -> str:
+    found = check_predictions(version, "link", table, deterministic=False)
+    return describe(found, version.manifest.task("link"), deterministic=False).order_sha256
 
 
 def test_scores_are_those_of_scikit_learn(link: Version) -> None:
@@ -72,7 +77,16 @@ def test_seeds_that_rank_alike_are_refused(link: Version) -> None:
     scaled = table.set_column(0, "seed", pa.array(np.full(table.num_rows, 10)))
     scaled = scaled.set_column(3, "score", pa.array(2 * table["score"].to_numpy() + 1))
     with pytest.raises(InputError, match="seeds 0 and 10 order the items alike"):
-        check_predictions(link, "link", pa.concat_tables([table, scaled]), deterministic=False)
+        order(link, pa.concat_tables([table, scaled]))
+
+
+def test_two_submissions_that_rank_alike_have_one_order(link: Version) -> None:
+    table = predictions(link, "link", seeds=2)
+    scaled = table.set_column(3, "score", pa.array(np.exp(table["score"].to_numpy())))
+    swapped = table.set_column(0, "seed", pa.array(10 + table["seed"].to_numpy()))
+    other = predictions(link, "link", seeds=2, skill=1.0)
+    assert order(link, table) == order(link, scaled) == order(link, swapped)
+    assert order(link, other) != order(link, table)
 
 
 def test_a_deterministic_method_gives_each_split_once(link: Version, node: Version) -> None:

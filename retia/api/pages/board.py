@@ -4,7 +4,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from retia.leaderboard.ranking import Row
 from retia.protocol.metrics import REGISTRY
 from retia.protocol.rank_groups import Summary
 from retia.shards.manifest import Measure, Task
@@ -38,9 +37,8 @@ class Axis:
         return round(MARGIN + share * (WIDTH - 2 * MARGIN), 1)
 
 
-def make_axis(rows: Sequence[Row], key: str) -> Axis:
+def make_axis(found: Sequence[Summary]) -> Axis:
     """An axis with round ends that holds every interval; shares end at 0 and 1."""
-    found = [row.scores["test"][key] for row in rows]
     low = min((_low(s) for s in found), default=0.0)
     high = max((_high(s) for s in found), default=1.0)
     if all(0 <= s.mean <= 1 for s in found):

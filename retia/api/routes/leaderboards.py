@@ -1,59 +1,52 @@
-"""Leaderboards as JSON or CSV."""
+"""Leaderboards as JSON, CSV or Parquet."""
 
-import csv
-import io
-from typing import Annotated, Any, Literal
+from typing import Annotated
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Query, Request, Response
 
+from retia.api.boards import MEDIA, BoardRequest, Format
 from retia.api.context import Server
-from retia.api.queries import task_board
-from retia.api.wire import flat_row, page, row_json
-from retia.shards.manifest import Task
+from retia.api.files import matches
+from retia.leaderboard.board_page import BoardQuery
 
 router = APIRouter(tags=["leaderboards"])
 
-FORMULA = ("=", "+", "-", "@", "\t")
+Text = Annotated[str | None, Query(max_length=100)]
 
 
-@router.get("/leaderboards/{dataset}/{task}", response_model=None)
-def leaderboard(
+@router.get("/leaderboards/{dataset}/{task}", response_class=Response)
+async def leaderboard(
+    request: Request,
     dataset: str,
     task: str,
     server: Server,
-    version: str | None = None,
-    format: Literal["json", "csv"] = "json",  # noqa: A002
-    limit: Annotated[int, Query(ge=1, le=200)] = 200,
-    cursor: Annotated[str | None, Query(max_length=200)] = None,
-) -> dict[str, Any] | Response:
-    """The rows of a task's leaderboard, best first; by default of the newest version."""
-    with server.database.read() as session:
-        publication, _, described, rows = task_board(session, dataset, task, version)
-        items = [row_json(row) for row in rows]
-    if format == "csv":
-        return Response(_csv(items, described), media_type="text/csv; charset=utf-8")
-    head = {
-        "dataset": dataset,
-        "version": publication.version,
-        "digest": publication.digest,
-        "task": task,
-        "secrecy": described.secrecy,
-        "primary": described.primary.key,
-        "measures": [measure.key for measure in described.measures],
-    }
-    return head | page(items, lambda row: str(row["submission"]), limit, cursor)
+    version: Text = None,
+    format: Format = "json",  # noqa: A002
+    sort: Annotated[str, Query(max_length=100)] = "rank",
+    q: Text = None,
+    user: Text = None,
+    tier: Text = None,
+    baseline: bool | None = None,
+    ranked: bool | None = None,
+    deterministic: bool | None = None,
+    external_data: bool | None = None,
+    limit: Annotated[int | None, Query(ge=1, le=200)] = None,
+    cursor: Annotated[str | None, Query(max_length=2000)] = None,
+) -> Response:
+    """The rows of a task's leaderboard; by default of the newest version, best first.
 
-
-def _csv(items: list[dict[str, Any]], task: Task) -> str:
-    rows = [flat_row(item, task) for item in items]
-    text = io.StringIO()
-    if rows:
-        writer = csv.DictWriter(text, rows[0].keys())
-        writer.writeheader()
-        writer.writerows({name: _cell(value) for name, value in row.items()} for row in rows)
-    return text.getvalue()
-
-
-def _cell(value: Any) -> Any:
-    """A cell that no spreadsheet takes for a formula."""
-    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value
+    `sort` is a column (rank, method, user, tier, parameters, num_seeds, submissions, created) or a
+    figure (test.MEASURE, valid.MEASURE), turned round by a minus. `q` is part of a method's name.
+    JSON comes in pages; CSV and Parquet have all rows unless there is a limit.
+    """
+    wanted = BoardQuery(
+        sort, q, user, tier, baseline, ranked, deterministic, external_data, limit, cursor
+    )
+    asked = BoardRequest(dataset, task, version, format, wanted)
+    etag = await server.boards.etag(asked)
+    headers = {"ETag": etag, "Cache-Control": "no-cache"}
+    if matches(request.headers.get("if-none-match"), etag):
+        return Response(status_code=304, headers=headers)
+    answer = await server.boards.answer(asked, etag)
+    headers["ETag"] = answer.etag
+    return Response(answer.body, headers=headers, media_type=MEDIA[format])

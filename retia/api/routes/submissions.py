@@ -41,14 +41,14 @@ async def submit(
             known = await run_in_threadpool(_known, server, account, upload)
             if known is not None:
                 return known
-            seeds = await jail.check_predictions(
+            checked = await jail.check_predictions(
                 incoming.path,
                 server.storage.version(meta.dataset, meta.version),
                 meta.task,
                 meta.deterministic,
                 server.settings.check_memory,
             )
-            upload = replace(upload, seeds=seeds)
+            upload = replace(upload, seeds=checked.seeds, order_sha256=checked.order_sha256)
             return await run_in_threadpool(_submit, server, account, upload, incoming)
 
 
