@@ -1,10 +1,13 @@
 """Accounts and tokens. A password is kept as an Argon2id hash, a token as its sha256."""
 
+import asyncio
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass
+from typing import TypeVar
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
@@ -29,8 +32,18 @@ SCOPES: dict[str, tuple[Scope, ...]] = {
 
 _hasher = PasswordHasher()
 _nobody = _hasher.hash(secrets.token_hex(16))
-hashers = ThreadPoolExecutor(2, "hasher")
-"""Who hashes for the routes: it takes memory and time on purpose, and others need not wait."""
+_hashers = ThreadPoolExecutor(2, "hasher")
+
+T = TypeVar("T")
+
+
+async def slowly(work: Callable[[], T]) -> T:
+    """Do what hashes passwords in threads of its own.
+
+    It takes memory and time on purpose, and others need not wait for it.
+    """
+    run = copy_context().run
+    return await asyncio.get_running_loop().run_in_executor(_hashers, run, work)
 
 
 @dataclass(frozen=True)

@@ -18,13 +18,14 @@ from retia.api.accounts import (
     hash_of,
     password_is,
     revoke,
+    slowly,
     tokens_of,
 )
 from retia.api.audit import note
 from retia.api.context import Context, Server
 from retia.api.limits import Allowance, network, spend
 from retia.api.links import look
-from retia.api.pages.forms import SEE_OTHER, checked, first_problem, page, signed_in, slowly
+from retia.api.pages.forms import SEE_OTHER, checked, first_problem, page, signed_in
 from retia.api.problems import Problem
 from retia.api.routes.accounts import join
 from retia.api.schemas import Email, NewToken, NewUser, Password

@@ -1,14 +1,11 @@
 """What the pages with forms share."""
 
-from asyncio import get_running_loop
-from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 from fastapi import Response
 from fastapi.responses import RedirectResponse
 from pydantic import TypeAdapter, ValidationError
 
-from retia.api.accounts import hashers
 from retia.api.audit import note
 from retia.api.context import Context
 from retia.api.pages.render import render
@@ -17,8 +14,6 @@ from retia.leaderboard.tables import User
 from retia.shards.errors import InputError
 
 SEE_OTHER = 303
-
-T = TypeVar("T")
 
 
 def page(
@@ -39,11 +34,6 @@ def signed_in(server: Context, user: User) -> Response:
         sign_in(server, session, user, response)
         note(session, user.name, "session.add", user.name)
     return response
-
-
-async def slowly(work: Callable[[], T]) -> T:
-    """In the threads that hash passwords."""
-    return await get_running_loop().run_in_executor(hashers, work)
 
 
 def checked(kind: Any, value: str) -> str:

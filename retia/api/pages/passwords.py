@@ -3,13 +3,13 @@
 from fastapi import APIRouter, Request, Response
 from sqlalchemy import select
 
-from retia.api.accounts import SCOPES, hash_of
+from retia.api.accounts import SCOPES, hash_of, slowly
 from retia.api.audit import note
 from retia.api.context import Context, Server
 from retia.api.limits import Allowance, network, spend
 from retia.api.links import look, password_link, use
 from retia.api.mail import post, send
-from retia.api.pages.forms import checked, page, signed_in, slowly
+from retia.api.pages.forms import checked, page, signed_in
 from retia.api.problems import Problem
 from retia.api.schemas import Password
 from retia.api.sessions import Sent, Visitor, end_sessions, visitor

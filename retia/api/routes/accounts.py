@@ -1,6 +1,5 @@
 """Make accounts and tokens, list and revoke tokens, and send links to new people."""
 
-from asyncio import get_running_loop
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
@@ -12,8 +11,8 @@ from retia.api.accounts import (
     add_token,
     add_user,
     find_user,
-    hashers,
     revoke,
+    slowly,
     tokens_of,
 )
 from retia.api.audit import note
@@ -41,7 +40,7 @@ async def create_user(request: Request, server: Server) -> dict[str, str]:
     """Make an account, where the server lets people register, or has invited them."""
     body = await read_json(request, NewUser)
     where = network(request)
-    return await get_running_loop().run_in_executor(hashers, join, server, body, where)
+    return await slowly(lambda: join(server, body, where))
 
 
 @router.post("/tokens", status_code=201, openapi_extra=json_body(NewToken))
@@ -49,7 +48,7 @@ async def create_token(request: Request, server: Server) -> dict[str, Any]:
     """Make a token. It is shown this once."""
     body = await read_json(request, NewToken)
     where = network(request)
-    return await get_running_loop().run_in_executor(hashers, _create_token, server, body, where)
+    return await slowly(lambda: _create_token(server, body, where))
 
 
 @router.get("/tokens")
