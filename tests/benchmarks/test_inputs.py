@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from retia.benchmarks.config import Scaling
-from retia.benchmarks.inputs import _scaled, link_inputs, node_inputs
+from retia.benchmarks.inputs import _node_inputs, _scaled, link_inputs, node_inputs
 from retia.benchmarks.negatives import draw_negatives
 from retia.benchmarks.view import View
 from retia.protocol.baselines import node_features
@@ -133,11 +133,18 @@ def test_inputs_are_standardised(colours: Version) -> None:
 
 @pytest.mark.parametrize("scaling", ["raw", "row-normalised"])
 def test_features_may_stay_as_they_are_stored(spatial: Version, scaling: Scaling) -> None:
-    x = link_inputs(spatial, "link", 0, "cpu", scaling=scaling).view.x.numpy()
-    features, positions = node_features(spatial), node_positions(spatial)
+    view = link_inputs(spatial, "link", 0, "cpu", scaling=scaling).view
+    features = node_features(spatial)
     total = np.abs(features).sum(axis=1, keepdims=True)
     wanted = features if scaling == "raw" else features / np.where(total > 0, total, 1)
-    np.testing.assert_allclose(x[:, :-3], wanted, rtol=1e-6)
+    np.testing.assert_allclose(view.x[:, :-3].numpy(), wanted, rtol=1e-6)
+    np.testing.assert_array_equal(view.x[:, -3:].numpy(), view.positions.numpy())
+
+
+@pytest.mark.parametrize("scaling", ["raw", "z-score"])
+def test_positions_of_a_node_are_standardised(spatial: Version, scaling: Scaling) -> None:
+    positions = node_positions(spatial)
+    x = _node_inputs(spatial, None, scaling)
     z = (positions - positions.mean(axis=0)) / positions.std(axis=0)
     np.testing.assert_allclose(x[:, -3:], z, atol=1e-5)
 

@@ -149,7 +149,7 @@ def test_directory_of_another_run_is_refused(communities: Version, tmp_path: Pat
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
-        ({"model_name": "gnc"}, NotFoundError, "did you mean .*gcn"),
+        ({"model_name": "gcnn"}, NotFoundError, "did you mean .*gcn"),
         ({"model_name": "gcn", "task_name": "nodes"}, NotFoundError, "it has: link"),
         ({"model_name": "majority"}, InputError, "is for node and node-multilabel tasks"),
         ({"model_name": "distance"}, InputError, "needs positions"),
