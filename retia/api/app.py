@@ -24,13 +24,14 @@ from retia.api.routes.accounts import router as accounts
 from retia.api.routes.blobs import router as blobs
 from retia.api.routes.datasets import router as datasets
 from retia.api.routes.leaderboards import router as leaderboards
+from retia.api.routes.own_submissions import router as own_submissions
 from retia.api.routes.publications import router as publications
 from retia.api.routes.submissions import router as submissions
 from retia.api.schemas import NewInvitation, NewPublication, NewToken, NewUser
 from retia.api.settings import Settings
-from retia.leaderboard.submissions import Meta
+from retia.leaderboard.submissions import Changes, Meta
 
-ROUTERS = (datasets, leaderboards, accounts, blobs, publications, submissions)
+ROUTERS = (datasets, leaderboards, accounts, blobs, publications, submissions, own_submissions)
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -100,7 +101,7 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
     """The description of the routes, with the models of the bodies that are read by hand."""
     if app.openapi_schema is None:
         schema = get_openapi(title=app.title, version="1", routes=app.routes)
-        models = (NewUser, NewToken, NewInvitation, NewPublication, Meta)
+        models = (NewUser, NewToken, NewInvitation, NewPublication, Meta, Changes)
         _, definitions = models_json_schema(
             [(model, "validation") for model in models],
             ref_template="#/components/schemas/{model}",
