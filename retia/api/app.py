@@ -16,8 +16,12 @@ from retia.api import problems
 from retia.api.context import Context, Server
 from retia.api.metrics import Metrics
 from retia.api.observe import Observe
+from retia.api.pages.assets import FOLDER, Assets
+from retia.api.pages.catalogue import router as catalogue_pages
+from retia.api.pages.compression import Compression
+from retia.api.pages.docs import pictures
+from retia.api.pages.docs import router as docs_pages
 from retia.api.pages.pages import router as pages_router
-from retia.api.pages.pages import static
 from retia.api.routes.accounts import router as accounts
 from retia.api.routes.blobs import router as blobs
 from retia.api.routes.datasets import router as datasets
@@ -44,11 +48,14 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.context = context
     for router in ROUTERS:
         app.include_router(router, prefix="/api/v1")
-    app.include_router(pages_router)
-    app.mount("/static", static)
+    for router in (catalogue_pages, pages_router, docs_pages):
+        app.include_router(router)
+    for address, files in {"/static": Assets(directory=FOLDER), **pictures}.items():
+        app.mount(address, files)
     app.add_api_route("/healthz", alive, tags=["operators"])
     app.add_api_route("/readyz", ready, tags=["operators"])
     app.add_api_route("/metrics", measured, tags=["operators"], response_class=PlainTextResponse)
+    app.add_middleware(Compression)
     app.add_middleware(SecurityHeaders)
     app.state.metrics = Metrics(context.database)
     app.add_middleware(Observe, metrics=app.state.metrics)
