@@ -1,33 +1,49 @@
 """Accounts and tokens. A password is kept as an Argon2id hash, a token as its sha256."""
 
+import asyncio
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass
+from typing import TypeVar
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from retia.api.schemas import AccountName, Scope
-from retia.leaderboard.tables import Role, Token, User
+from retia.leaderboard.tables import Role, Token, User, likeness
 from retia.shards.canonical import sha256_bytes
-from retia.shards.errors import InputError
+from retia.shards.errors import InputError, NotFoundError
 
 TOKEN_BYTES = 32
+NO_PASSWORD = "-"  # noqa: S105
 TOUCH_SECONDS = 60.0
 SCOPES: dict[str, tuple[Scope, ...]] = {
     "user": ("read", "submit"),
     "publisher": ("read", "submit", "publish"),
     "admin": ("read", "submit", "publish", "admin"),
+    "closed": (),
 }
 
 _hasher = PasswordHasher()
 _nobody = _hasher.hash(secrets.token_hex(16))
-hashers = ThreadPoolExecutor(2, "hasher")
-"""Who hashes for the routes: it takes memory and time on purpose, and others need not wait."""
+_hashers = ThreadPoolExecutor(2, "hasher")
+
+T = TypeVar("T")
+
+
+async def slowly(work: Callable[[], T]) -> T:
+    """Do what hashes passwords in threads of its own.
+
+    It takes memory and time on purpose, and others need not wait for it.
+    """
+    run = copy_context().run
+    return await asyncio.get_running_loop().run_in_executor(_hashers, run, work)
 
 
 @dataclass(frozen=True)
@@ -37,18 +53,39 @@ class Account:
     id: int
     name: str
     scopes: frozenset[str]
+    token_id: int
 
 
-def add_user(session: Session, name: AccountName, password: str, role: Role) -> User:
-    """Make an account; raises `InputError` where the name is taken, in capitals or not."""
-    password_hash = _hasher.hash(password)  # before the session has the lock of the writers
-    taken = session.scalars(select(User).where(User.name.ilike(name, escape="\\"))).first()
-    if taken is not None:
-        raise InputError(f"the name {name} is taken")
-    user = User(name=name, password_hash=password_hash, role=role)
+def add_user(
+    session: Session,
+    name: AccountName,
+    password: str | None,
+    role: Role,
+    email: str | None = None,
+) -> User:
+    """Make an account; raises `InputError` where the name is taken, or looks like one that is.
+
+    Without a password nobody signs in with one.
+    """
+    user = User(name=name, password_hash=hash_of(password), role=role, email=email)
+    taken = select(User).where(User.likeness == likeness(name))
+    other = session.scalars(taken).first()
+    if other is not None:
+        same = other.name == name
+        raise InputError(
+            f"the name {name} is taken" + ("" if same else f": it looks like {other.name}")
+        )
     session.add(user)
-    session.flush()
+    try:
+        session.flush()
+    except IntegrityError as error:  # somebody else took it just now
+        raise InputError(f"the name {name} is taken") from error
     return user
+
+
+def hash_of(password: str | None) -> str:
+    """How a password is kept."""
+    return NO_PASSWORD if password is None else _hasher.hash(password)
 
 
 def find_user(session: Session, name: str) -> User | None:
@@ -57,10 +94,13 @@ def find_user(session: Session, name: str) -> User | None:
 
 
 def password_is(user: User | None, password: str) -> bool:
-    """Whether the password is the account's; takes as long where there is no account."""
-    stored = user.password_hash if user else _nobody
+    """Whether the password is the account's; takes as long where there is no account, or a closed
+    one, or one without a password.
+    """
+    is_usable = user is not None and bool(SCOPES[user.role]) and user.password_hash != NO_PASSWORD
+    stored = user.password_hash if user is not None and is_usable else _nobody
     try:
-        return _hasher.verify(stored, password) and user is not None
+        return _hasher.verify(stored, password) and is_usable
     except (VerificationError, InvalidHashError):
         return False
 
@@ -88,6 +128,23 @@ def add_token(
     return text, token
 
 
+def tokens_of(session: Session, user_id: int) -> list[Token]:
+    """The tokens of an account that are neither revoked nor expired, newest first."""
+    found = select(Token).where(
+        Token.user_id == user_id, Token.revoked.is_(False), Token.expires > time.time()
+    )
+    return list(session.scalars(found.order_by(Token.id.desc())))
+
+
+def revoke(session: Session, user_id: int, token_id: int) -> Token:
+    """End a token of an account; raises `NotFoundError` for any other, somebody else's too."""
+    token = session.get(Token, token_id, with_for_update={"of": Token})
+    if token is None or token.user_id != user_id or token.revoked:
+        raise NotFoundError(f"you have no token {token_id}")
+    token.revoked = True
+    return token
+
+
 def account_of(session: Session, text: str) -> tuple[Account, Token] | None:
     """The account that a token speaks for; none where it is unknown, revoked or expired."""
     token = session.scalars(
@@ -96,7 +153,7 @@ def account_of(session: Session, text: str) -> tuple[Account, Token] | None:
     if token is None or token.revoked or token.expires <= time.time():
         return None
     scopes = frozenset(token.scopes.split()) & frozenset(SCOPES[token.user.role])
-    return Account(token.user.id, token.user.name, scopes), token
+    return Account(token.user.id, token.user.name, scopes, token.id), token
 
 
 def is_stale(token: Token) -> bool:

@@ -16,23 +16,27 @@ from retia.api import problems
 from retia.api.context import Context, Server
 from retia.api.metrics import Metrics
 from retia.api.observe import Observe
+from retia.api.pages.accounts import router as account_pages
 from retia.api.pages.assets import FOLDER, Assets
 from retia.api.pages.catalogue import router as catalogue_pages
 from retia.api.pages.compression import Compression
 from retia.api.pages.docs import pictures
 from retia.api.pages.docs import router as docs_pages
 from retia.api.pages.pages import router as pages_router
+from retia.api.pages.passwords import router as password_pages
 from retia.api.routes.accounts import router as accounts
 from retia.api.routes.blobs import router as blobs
 from retia.api.routes.datasets import router as datasets
 from retia.api.routes.leaderboards import router as leaderboards
+from retia.api.routes.own_submissions import router as own_submissions
 from retia.api.routes.publications import router as publications
 from retia.api.routes.submissions import router as submissions
-from retia.api.schemas import NewPublication, NewToken, NewUser
+from retia.api.schemas import NewInvitation, NewPublication, NewToken, NewUser
 from retia.api.settings import Settings
-from retia.leaderboard.submissions import Meta
+from retia.leaderboard.submissions import Changes, Meta
 
-ROUTERS = (datasets, leaderboards, accounts, blobs, publications, submissions)
+ROUTERS = (datasets, leaderboards, accounts, blobs, publications, submissions, own_submissions)
+PAGES = (catalogue_pages, pages_router, docs_pages, account_pages, password_pages)
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -48,7 +52,11 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.context = context
     for router in ROUTERS:
         app.include_router(router, prefix="/api/v1")
-    for router in (catalogue_pages, pages_router, docs_pages):
+    if context.settings.oidc_issuer:
+        from retia.api.pages.openid import PLACE, openid_app  # it takes a while to load
+
+        app.mount(PLACE, openid_app(context))
+    for router in PAGES:
         app.include_router(router)
     for address, files in {"/static": Assets(directory=FOLDER), **pictures}.items():
         app.mount(address, files)
@@ -103,7 +111,7 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
     """The description of the routes, with the models of the bodies that are read by hand."""
     if app.openapi_schema is None:
         schema = get_openapi(title=app.title, version="1", routes=app.routes)
-        models = (NewUser, NewToken, NewPublication, Meta)
+        models = (NewUser, NewToken, NewInvitation, NewPublication, Meta, Changes)
         _, definitions = models_json_schema(
             [(model, "validation") for model in models],
             ref_template="#/components/schemas/{model}",

@@ -45,5 +45,7 @@ def _refusal(detail: str) -> Problem:
     return Problem(401, detail, {"WWW-Authenticate": 'Bearer realm="retia"'})
 
 
+Reader = Annotated[Account, Depends(allow("read"))]
 Submitter = Annotated[Account, Depends(allow("submit"))]
 Publisher = Annotated[Account, Depends(allow("publish"))]
+Admin = Annotated[Account, Depends(allow("admin"))]

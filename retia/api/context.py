@@ -1,11 +1,12 @@
 """What every route needs: settings, database, files."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Self
 
 from fastapi import Depends, Request
 
 from retia.api.boards import Boards
+from retia.api.secret import signing_secret
 from retia.api.settings import Settings
 from retia.api.storage import Storage
 from retia.leaderboard.database import Database
@@ -19,6 +20,7 @@ class Context:
     database: Database
     storage: Storage
     boards: Boards
+    secret: bytes = field(repr=False)
 
     @classmethod
     def open(cls, settings: Settings) -> Self:
@@ -26,7 +28,8 @@ class Context:
         settings.data.mkdir(parents=True, exist_ok=True)
         database = Database(settings.database)
         database.migrate()
-        return cls(settings, database, Storage(settings.data), Boards(database))
+        storage, boards = Storage(settings.data), Boards(database)
+        return cls(settings, database, storage, boards, signing_secret(database))
 
 
 def context(request: Request) -> Context:

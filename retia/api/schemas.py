@@ -10,14 +10,31 @@ Scope = Literal["read", "submit", "publish", "admin"]
 AccountName = Annotated[
     str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,38}[A-Za-z0-9]$")
 ]
+Email = Annotated[
+    str, StringConstraints(pattern=r"^[^\s@<>\x00-\x1f\x7f]{1,64}@[A-Za-z0-9.-]{1,190}$")
+]
+Secret = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,100}$")]
 Password = Annotated[str, StringConstraints(min_length=10, max_length=200)]
 
 
-class NewUser(Model):
-    """An account to be made."""
+class Person(Model):
+    """Who an account is for; with an invitation where the server asks for one."""
 
     name: AccountName
+    email: Email | None = None
+    invitation: Secret | None = None
+
+
+class NewUser(Person):
+    """An account to be made, that signs in with a password."""
+
     password: Password
+
+
+class NewInvitation(Model):
+    """An invitation to be made, and the role that it gives."""
+
+    role: Literal["user", "publisher"] = "user"
 
 
 class NewToken(Model):

@@ -7,7 +7,15 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from retia.shards.errors import InputError
 
@@ -25,7 +33,14 @@ class Settings(BaseModel):
     data: Path = Path("retia-data")
     database_url: str = ""
     public_url: str = ""
-    registration: Literal["open", "closed"] = "closed"
+    registration: Literal["open", "invite", "closed"] = "closed"
+    trusted_proxies: str = ""
+    oidc_issuer: str = ""
+    oidc_client_id: str = ""
+    oidc_client_secret: SecretStr = SecretStr("")
+    oidc_label: str = "OpenID"
+    smtp_url: SecretStr = SecretStr("")
+    mail_from: str = ""
     max_body: Annotated[int, Field(ge=1 << 16)] = 1 << 30
     max_predictions: Annotated[int, Field(ge=1 << 16)] = 256 << 20
     patience: Annotated[float, Field(ge=0.1)] = 10.0
@@ -63,7 +78,29 @@ class Settings(BaseModel):
         """The environment variables that are settings."""
         return tuple(PREFIX + name.upper() for name in cls.model_fields)
 
-    @field_validator("public_url")
+    @model_validator(mode="after")
+    def _is_whole(self) -> Self:
+        if bool(self.smtp_url.get_secret_value()) != bool(self.mail_from):
+            raise ValueError("RETIA_SMTP_URL and RETIA_MAIL_FROM come together")
+        if self.mail_from and not self.public_url:
+            raise ValueError("RETIA_SMTP_URL needs RETIA_PUBLIC_URL, for the links in messages")
+        openid = (self.oidc_issuer, self.oidc_client_id, self.oidc_client_secret.get_secret_value())
+        if any(openid) and not (all(openid) and self.public_url):
+            raise ValueError(
+                "RETIA_OIDC_ISSUER, RETIA_OIDC_CLIENT_ID, RETIA_OIDC_CLIENT_SECRET and "
+                "RETIA_PUBLIC_URL come together"
+            )
+        return self
+
+    @field_validator("smtp_url")
+    @classmethod
+    def _is_mail_server(cls, value: SecretStr) -> SecretStr:
+        parts = urlsplit(value.get_secret_value())
+        if value and (parts.scheme not in ("smtp", "smtps") or not parts.hostname):
+            raise ValueError("write smtps://USER:PASSWORD@HOST or smtp://HOST:PORT")
+        return value
+
+    @field_validator("public_url", "oidc_issuer")
     @classmethod
     def _is_address(cls, value: str) -> str:
         parts = urlsplit(value)

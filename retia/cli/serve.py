@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from retia.cli import people
 from retia.cli.output import console, print_line
 from retia.shards.errors import InputError, NotFoundError
 
@@ -32,6 +33,7 @@ def register(app: typer.Typer) -> None:
     user.command("add")(add_user)
     admin.add_typer(user, name="user")
     admin.command("token")(add_token)
+    people.register(admin, user)
     app.add_typer(admin, name="admin", rich_help_panel=PANEL)
 
 
@@ -87,6 +89,7 @@ def add_user(
 
         from retia.api.accounts import SCOPES
         from retia.api.accounts import add_user as add
+        from retia.api.audit import OPERATOR, note
         from retia.api.context import Context
         from retia.api.schemas import NewUser
     except ImportError as error:
@@ -101,6 +104,7 @@ def add_user(
     server = Context.open(_settings(data, database))
     with server.database.write() as session:
         add(session, account.name, account.password, role)  # type: ignore[arg-type]
+        note(session, OPERATOR, "user.add", f"{name} {role}")
     console.print(f"{name} is a {role} now")
 
 
@@ -118,6 +122,7 @@ def add_token(
     try:
         from retia.api.accounts import add_token as add
         from retia.api.accounts import find_user
+        from retia.api.audit import OPERATOR, note
         from retia.api.context import Context
     except ImportError as error:
         raise _missing(error) from error
@@ -126,7 +131,9 @@ def add_token(
         user = find_user(session, name)
         if user is None:
             raise NotFoundError(f"no account '{name}'; 'retia admin user add' makes one")
-        text, _ = add(session, user, scope, label, days)  # type: ignore[arg-type]
+        text, token = add(session, user, scope, label, days)  # type: ignore[arg-type]
+        session.flush()
+        note(session, OPERATOR, "token.add", f"{name} #{token.id}: {token.scopes}")
     print_line(text)
 
 

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from retia.leaderboard.boards import show_missing
 from retia.leaderboard.database import Database
-from retia.leaderboard.queue import Claim, held
+from retia.leaderboard.queue import Claim, enqueue, held
 from retia.leaderboard.tables import Board, Entry, Resamples, Submission
 from retia.protocol.predictions import Predictions
 from retia.protocol.rank_groups import Bootstrap, rank_groups
@@ -43,12 +43,11 @@ def group(database: Database, job: Claim[Board], version: Version, read: Read) -
     groups = rank_groups(means, samples, measure.rpartition(".")[2]) if names else []
     with database.write() as session:
         board = held(session, job)
-        known = board.changes == changes
-        if known:
+        enqueue(board)
+        if board.changes == changes:
             _write(session, board, dict(zip(names, groups, strict=True)))
-        board.state = "grouped" if known else "received"
-        board.revision += known
-        board.attempts, board.failures, board.problem = 0, 0, None
+            board.state = "grouped"
+            board.revision += 1
 
 
 def _lacking(session: Session, board: Board) -> list[Submission]:

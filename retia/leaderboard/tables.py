@@ -16,7 +16,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
-Role = Literal["user", "publisher", "admin"]
+Role = Literal["user", "publisher", "admin", "closed"]
 State = Literal[
     "received", "checking", "published", "refused", "scoring", "scored", "failed", "withdrawn"
 ]
@@ -58,7 +58,7 @@ class User(Base):
     __tablename__ = "users"
     __table_args__ = (
         Index("users_likeness", "likeness", unique=True),
-        Index("users_email", "email", unique=True),
+        Index("users_email", "email"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)

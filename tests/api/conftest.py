@@ -12,7 +12,9 @@ from pathlib import Path
 
 import httpx
 import pytest
+from argon2 import PasswordHasher
 
+from retia.api import accounts as accounts_module
 from retia.api.accounts import SCOPES, add_token, add_user
 from retia.api.app import create_app
 from retia.api.context import Context
@@ -27,6 +29,15 @@ with warnings.catch_warnings():
     from starlette.testclient import TestClient
 
 PASSWORD = "correct horse battery"
+
+
+def hash_quickly() -> None:
+    """Let the accounts of tests have hashes that take no time; what is being tested is not they."""
+    accounts_module._hasher = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
+    accounts_module._nobody = accounts_module._hasher.hash("nobody")
+
+
+hash_quickly()
 
 
 @dataclass

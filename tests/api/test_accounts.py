@@ -134,12 +134,13 @@ def test_guesses_at_passwords_do_not_stop_the_others(
 ) -> None:
     """More guesses at once than there are threads; a page comes all the same."""
     going = threading.Event()
-    monkeypatch.setattr(
-        "retia.api.routes.accounts.password_is", lambda _user, _password: not going.wait(10)
-    )
-    body = {"name": "uma", "password": "a wrong one", "scopes": ["read"]}
+    monkeypatch.setattr("retia.api.signin.password_is", lambda _user, _password: not going.wait(10))
+    bodies = [
+        {"name": f"guess-{number}", "password": "a wrong one", "scopes": ["read"]}
+        for number in range(60)
+    ]
     with board.client, ThreadPoolExecutor(61) as pool:
-        guesses = [pool.submit(board.client.post, f"{API}/tokens", json=body) for _ in range(60)]
+        guesses = [pool.submit(board.client.post, f"{API}/tokens", json=body) for body in bodies]
         time.sleep(0.5)
         page = pool.submit(board.client.get, f"{API}/datasets")
         try:

@@ -1,5 +1,6 @@
 """A real server process with its worker: started, stopped, killed."""
 
+import json
 import os
 import signal
 import socket
@@ -152,3 +153,30 @@ for version in (toy_link(root, source="a"), toy_node(root, source="b")):
     )
     assert found.returncode == 0, found.stderr
     assert time.monotonic() - started < 60
+
+
+def test_an_operator_invites_and_changes_roles(local: Local) -> None:
+    data = local.context.settings.data
+    listed = run(data, "admin", "user", "list", "--json")
+    assert [(row["name"], row["role"]) for row in json.loads(listed.stdout)] == [
+        ("ada", "publisher"), ("eve", "publisher"), ("root", "admin"), ("uma", "user"),
+    ]  # fmt: skip
+    assert run(data, "admin", "user", "role", "uma", "publisher").returncode == 0
+    unknown = run(data, "admin", "user", "role", "uma", "king")
+    assert (unknown.returncode, unknown.stderr.strip()) == (
+        2, "retia: no role 'king'; there are: user, publisher, admin, closed",
+    )  # fmt: skip
+    link = run(data, "admin", "user", "link", "uma")
+    assert link.stdout.startswith("/new-password?link=")
+    assert "set RETIA_PUBLIC_URL" in link.stderr
+    assert local.client.get(link.stdout.strip()).status_code == 200
+    invitation = run(data, "admin", "invite", "--role", "publisher").stdout.strip()
+    assert invitation.startswith("/join?link=")
+    nobody = run(data, "admin", "user", "link", "nobody")
+    assert (nobody.returncode, nobody.stdout) == (2, "")
+    noted = json.loads(run(data, "admin", "audit", "--json").stdout)
+    assert [(row["actor"], row["action"], row["subject"]) for row in noted] == [
+        ("(operator)", "user.role", "uma publisher"),
+        ("(operator)", "password.link", "uma"),
+        ("(operator)", "invitation.add", "publisher"),
+    ]

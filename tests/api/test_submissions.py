@@ -228,6 +228,30 @@ def test_the_quota_holds_when_all_come_at_once(
         assert sorted(pool.map(send, tables)) == [202] * 2 + [429] * 6
 
 
+def test_the_owner_alone_changes_and_withdraws_a_submission(local: Local, link: Version) -> None:
+    local.publish(link)
+    answer = submit(
+        local.client, local.tokens["uma"], meta_of(link, "link"), predictions(link, "link")
+    )
+    url = f"{API}/submissions/{answer.json()['id']}"
+    local.work()
+    own, theirs = bearer(local.tokens["uma"]), bearer(local.tokens["eve"])
+    assert local.client.patch(url, json={"notes": "x"}, headers=theirs).status_code == 403
+    assert local.client.delete(url, headers=theirs).status_code == 403
+    assert local.client.delete(url).status_code == 401
+    for body in ({"method": "better"}, {"code_url": "javascript:x"}, {"scores": {}}, []):
+        assert local.client.patch(url, json=body, headers=own).status_code == 422
+    changed = local.client.patch(url, json={"code_url": "https://example.org/"}, headers=own)
+    assert changed.json()["meta"]["code_url"] == "https://example.org/"
+    assert changed.json()["meta"]["parameters"] == 12_345
+    gone = local.client.delete(url, headers=own).json()
+    assert (gone["state"], gone["meta"]["method"]) == ("withdrawn", "guess")
+    assert local.client.get(url).json() == gone, "a tombstone stays"
+    assert local.client.patch(url, json={"notes": "x"}, headers=own).status_code == 422
+    missing = local.client.delete(f"{API}/submissions/none", headers=own)
+    assert missing.status_code == 404
+
+
 def test_the_same_predictions_are_taken_once(local: Local, link: Version) -> None:
     local.publish(link)
     table, meta = predictions(link, "link", seeds=2), meta_of(link, "link")

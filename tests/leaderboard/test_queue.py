@@ -6,18 +6,22 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from sqlalchemy import update
 
 from retia.leaderboard.database import Database
+from retia.leaderboard.locks import STORAGE, locked
 from retia.leaderboard.queue import (
     MAX_ATTEMPTS,
     LostClaimError,
     claim,
     held,
     keeping,
+    put_back,
     release_dead,
     stop,
 )
-from retia.leaderboard.tables import Dataset, Publication, User
+from retia.leaderboard.tables import Dataset, Lock, Publication, User
+from retia.shards.errors import ServiceError
 
 LEASE = 60.0
 
@@ -118,3 +122,68 @@ def test_a_failed_write_leaves_nothing(database: Database) -> None:
         raise RuntimeError
     with database.read() as session:
         assert session.get_one(User, 1).name == "ada"
+
+
+def end_waits(database: Database) -> None:
+    with database.write() as session:
+        session.execute(update(Publication).values(lease_until=0.0))
+
+
+def test_what_the_server_fails_at_is_tried_again_later_without_end(database: Database) -> None:
+    first = claim(database, Publication, LEASE)
+    assert first is not None
+    for attempt in range(3 * MAX_ATTEMPTS):
+        job = first if not attempt else claim(database, Publication, LEASE)
+        assert job is not None
+        assert job.id == first.id
+        assert put_back(database, job, counts=False)
+        with database.read() as session:
+            row = session.get_one(Publication, job.id)
+            assert row.state == "received"
+            assert "for a reason of its own; it will try again" in str(row.problem)
+            wait = row.lease_until - time.time()
+            assert wait == pytest.approx(min(2.0**attempt, 256.0), abs=0.9)
+        other = claim(database, Publication, LEASE)
+        assert other is None or other.id != first.id, "it is not yet time"
+        end_waits(database)
+
+
+def test_what_the_job_may_be_the_reason_of_is_tried_a_few_times(database: Database) -> None:
+    for attempt in range(MAX_ATTEMPTS):
+        job = claim(database, Publication, LEASE)
+        assert job is not None
+        assert put_back(database, job, counts=True) == (attempt < MAX_ATTEMPTS - 1)
+        end_waits(database)
+
+
+def test_a_claim_that_has_passed_on_writes_nothing(database: Database) -> None:
+    slow = claim(database, Publication, lease=-1.0)
+    assert slow is not None
+    assert claim(database, Publication, LEASE) is not None
+    for late in (
+        lambda: stop(database, slow, "late"),
+        lambda: put_back(database, slow, counts=False),
+    ):
+        with pytest.raises(LostClaimError):
+            late()
+
+
+def test_a_lock_is_held_by_one_and_ends_with_its_block(database: Database) -> None:
+    with locked(database, STORAGE, patience=0.0), ThreadPoolExecutor(1) as pool:
+        refused = pool.submit(take, database).exception()
+    assert isinstance(refused, ServiceError)
+    assert "'storage' is in use" in str(refused)
+    take(database)
+
+
+def take(database: Database) -> None:
+    with locked(database, STORAGE, patience=0.3):
+        pass
+
+
+def test_a_lock_of_a_dead_process_ends_with_its_lease(database: Database) -> None:
+    with database.write() as session:
+        session.execute(update(Lock).values(owner="dead", until=time.time() + 0.5))
+    start = time.monotonic()
+    with locked(database, STORAGE, patience=20.0):
+        assert 0.2 < time.monotonic() - start < 10

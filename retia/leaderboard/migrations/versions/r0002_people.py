@@ -15,7 +15,7 @@ def upgrade() -> None:
     op.add_column("users", sa.Column("likeness", sa.String, nullable=False, server_default=""))
     _fill_likeness()
     op.create_index("users_likeness", "users", ["likeness"], unique=True)
-    op.create_index("users_email", "users", ["email"], unique=True)
+    op.create_index("users_email", "users", ["email"])
     op.create_table(
         "sessions",
         sa.Column("sha256", sa.String, primary_key=True),
