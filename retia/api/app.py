@@ -47,6 +47,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.context = context
     for router in ROUTERS:
         app.include_router(router, prefix="/api/v1")
+    if context.settings.oidc_issuer:
+        from retia.api.pages.openid import PLACE, openid_app  # it takes a while to load
+
+        app.mount(PLACE, openid_app(context))
     app.include_router(account_pages)
     app.include_router(password_pages)
     app.include_router(pages_router)

@@ -17,13 +17,18 @@ Secret = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,100}$")]
 Password = Annotated[str, StringConstraints(min_length=10, max_length=200)]
 
 
-class NewUser(Model):
-    """An account to be made; with an invitation where the server asks for one."""
+class Person(Model):
+    """Who an account is for; with an invitation where the server asks for one."""
 
     name: AccountName
-    password: Password
     email: Email | None = None
     invitation: Secret | None = None
+
+
+class NewUser(Person):
+    """An account to be made, that signs in with a password."""
+
+    password: Password
 
 
 class NewInvitation(Model):

@@ -35,6 +35,10 @@ class Settings(BaseModel):
     public_url: str = ""
     registration: Literal["open", "invite", "closed"] = "closed"
     trusted_proxies: str = ""
+    oidc_issuer: str = ""
+    oidc_client_id: str = ""
+    oidc_client_secret: SecretStr = SecretStr("")
+    oidc_label: str = "OpenID"
     smtp_url: SecretStr = SecretStr("")
     mail_from: str = ""
     max_body: Annotated[int, Field(ge=1 << 16)] = 1 << 30
@@ -80,6 +84,12 @@ class Settings(BaseModel):
             raise ValueError("RETIA_SMTP_URL and RETIA_MAIL_FROM come together")
         if self.mail_from and not self.public_url:
             raise ValueError("RETIA_SMTP_URL needs RETIA_PUBLIC_URL, for the links in messages")
+        openid = (self.oidc_issuer, self.oidc_client_id, self.oidc_client_secret.get_secret_value())
+        if any(openid) and not (all(openid) and self.public_url):
+            raise ValueError(
+                "RETIA_OIDC_ISSUER, RETIA_OIDC_CLIENT_ID, RETIA_OIDC_CLIENT_SECRET and "
+                "RETIA_PUBLIC_URL come together"
+            )
         return self
 
     @field_validator("smtp_url")
@@ -90,7 +100,7 @@ class Settings(BaseModel):
             raise ValueError("write smtps://USER:PASSWORD@HOST or smtp://HOST:PORT")
         return value
 
-    @field_validator("public_url")
+    @field_validator("public_url", "oidc_issuer")
     @classmethod
     def _is_address(cls, value: str) -> str:
         parts = urlsplit(value)

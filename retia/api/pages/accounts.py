@@ -8,7 +8,6 @@ import re
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 from pydantic import ValidationError
-from sqlalchemy import select
 from starlette.concurrency import run_in_threadpool
 
 from retia.api.accounts import (
@@ -89,12 +88,12 @@ async def join_form(request: Request, server: Server, form: Sent) -> Response:
     name, email = form.one("name"), form.one("email")
     try:
         body = NewUser.model_validate(given | {"invitation": link or None})
-        await slowly(lambda: join(server, body, where))
+        user = await slowly(lambda: join(server, body, where))
     except ValidationError as error:
         return _join_form(server, form.who, link, first_problem(error), 422, name=name, email=email)
     except (InputError, Problem) as error:
         return _join_form(server, form.who, link, *_told(error), name=name, email=email)
-    return await run_in_threadpool(_sign_in_by_name, server, body.name)
+    return await run_in_threadpool(signed_in, server, user)
 
 
 @router.get("/account")
@@ -174,7 +173,8 @@ def _sign_in_form(
     server: Context, who: Visitor, problem: str = "", name: str = "", status: int = 200
 ) -> Response:
     can_join = server.settings.registration == "open"
-    values = {"problem": problem, "done": "", "name": name, "can_join": can_join}
+    label = server.settings.oidc_label if server.settings.oidc_issuer else ""
+    values = {"problem": problem, "done": "", "name": name, "can_join": can_join, "label": label}
     return page(server, who, "sign-in.html", status, **values)
 
 
@@ -230,14 +230,9 @@ def _account(
         token=token,
         tokens=tokens,
         scopes=SCOPES[who.user.role],
+        label=server.settings.oidc_label if server.settings.oidc_issuer else "",
         has_password=who.user.password_hash != NO_PASSWORD,
     )
-
-
-def _sign_in_by_name(server: Context, name: str) -> Response:
-    with server.database.read() as session:
-        user = session.scalars(select(User).where(User.name == name)).one()
-    return signed_in(server, user)
 
 
 def _change_password(server: Context, user: User, old: str, new: str) -> Response:

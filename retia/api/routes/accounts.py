@@ -22,10 +22,10 @@ from retia.api.context import Context, Server
 from retia.api.limits import Allowance, network, spend
 from retia.api.links import invite, password_link, use
 from retia.api.problems import Problem
-from retia.api.schemas import NewInvitation, NewToken, NewUser
+from retia.api.schemas import NewInvitation, NewToken, NewUser, Person
 from retia.api.signin import WRONG, judge, remember
 from retia.api.wire import stamp
-from retia.leaderboard.tables import Audit, Token
+from retia.leaderboard.tables import Audit, Identity, Token, User
 from retia.shards.errors import NotFoundError
 
 router = APIRouter(tags=["accounts"])
@@ -40,7 +40,8 @@ async def create_user(request: Request, server: Server) -> dict[str, str]:
     """Make an account, where the server lets people register, or has invited them."""
     body = await read_json(request, NewUser)
     where = network(request)
-    return await slowly(lambda: join(server, body, where))
+    user = await slowly(lambda: join(server, body, where))
+    return {"name": user.name, "role": user.role}
 
 
 @router.post("/tokens", status_code=201, openapi_extra=json_body(NewToken))
@@ -109,8 +110,13 @@ def audit(
     return {"items": items, "next": str(rows[limit - 1].id) if len(rows) > limit else None}
 
 
-def join(server: Context, body: NewUser, where: str) -> dict[str, str]:
-    """Make the account of somebody who registers; 403 where that needs an invitation."""
+def join(
+    server: Context, body: Person, where: str, identity: tuple[str, str] | None = None
+) -> User:
+    """Make the account of somebody who registers; 403 where that needs an invitation.
+
+    The identity is who that is at an OpenID provider: issuer and subject.
+    """
     if server.settings.registration == "closed":
         raise Problem(403, "registration is closed; ask the operator of this server")
     if server.settings.registration == "invite" and body.invitation is None:
@@ -118,13 +124,16 @@ def join(server: Context, body: NewUser, where: str) -> dict[str, str]:
     if body.name.lower() in RESERVED:
         raise Problem(422, f"the name {body.name} is kept for the server; choose another")
     spend(server, JOIN, where)
+    password = body.password if isinstance(body, NewUser) else None
     with server.database.write() as session:
-        user = add_user(session, body.name, body.password, "user", body.email)
+        user = add_user(session, body.name, password, "user", body.email)
         if body.invitation is not None:
             user.role = use(session, "invitation", body.invitation).role or user.role
+        if identity is not None:
+            session.add(Identity(issuer=identity[0], subject=identity[1], user_id=user.id))
         remember(server, session, user, where)
         note(session, user.name, "user.add", f"{user.name} {user.role}")
-    return {"name": user.name, "role": user.role}
+    return user
 
 
 def token_json(token: Token, account: Account) -> dict[str, Any]:
