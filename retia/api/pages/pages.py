@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
-from retia.api.boards import PAGE_ROWS, board_head
+from retia.api.boards import PAGE_ROWS, groups_state
 from retia.api.context import Server
 from retia.api.pages.board import WIDTH, explain, make_axis, make_bar
 from retia.api.pages.render import render
@@ -73,7 +73,7 @@ def board(
             row=row,
             manifest=manifest,
             task=task,
-            head=board_head(row, task, board),
+            groups=groups_state(board),
             rows=[(entry, make_bar(axis, s)) for entry, s in zip(rows, found, strict=True)],
             query=query,
             next=page.next,
