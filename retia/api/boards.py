@@ -21,7 +21,6 @@ from starlette.concurrency import run_in_threadpool
 from retia.api.queries import parsed, published_version, version_number
 from retia.api.wire import flat_row
 from retia.leaderboard.board_page import BoardPage, BoardQuery, read_page
-from retia.leaderboard.boards import find_board
 from retia.leaderboard.database import Database
 from retia.leaderboard.tables import Board, Publication
 from retia.shards.manifest import Task
@@ -79,24 +78,47 @@ class Boards:
         self._last: _Look | None = None
         self._answers: OrderedDict[str, bytes] = OrderedDict()
         self._bytes = 0
+        self._heads: dict[int, tuple[dict[str, Any], Task]] = {}
 
-    async def etag(self, request: BoardRequest) -> str:
-        """The ETag of what would be answered now; raises `NotFoundError` for no such board."""
+    async def look(self, request: BoardRequest) -> tuple[int, str]:
+        """The board, and the ETag of what would be answered now.
+
+        Raises `NotFoundError` where there is no such board.
+        """
         found = (await self._revisions(request.dataset)).get((request.dataset, request.task), {})
         version = request.version or max(found, key=version_number, default=None)
         if version not in found:
             await run_in_threadpool(self._explain, request)
-        return _etag(found[str(version)], request)
+        number, revision = found[str(version)]
+        return number, _etag(number, revision, request)
 
-    async def answer(self, request: BoardRequest, etag: str) -> BoardAnswer:
+    async def answer(self, request: BoardRequest, board_id: int, etag: str) -> BoardAnswer:
         """The body that has this ETag, or a newer one."""
         body = self._answers.get(etag)
         if body is not None:
             self._answers.move_to_end(etag)
             return BoardAnswer(etag, body)
-        answer = await run_in_threadpool(render, self._database, request)
+        answer = await run_in_threadpool(self._render, board_id, request)
         self._remember(answer)
         return answer
+
+    def _render(self, board_id: int, request: BoardRequest) -> BoardAnswer:
+        query = request.query
+        if request.format == "json" and query.limit is None:
+            query = replace(query, limit=PAGE_ROWS)
+        with self._database.read() as session:
+            board = session.get_one(Board, board_id)
+            page = read_page(session, board, query)
+            if board_id not in self._heads:
+                publication = session.get_one(Publication, board.publication_id)
+                task = parsed(publication.manifest).task(board.task)
+                self._heads[board_id] = board_head(publication, task), task
+        head, task = self._heads[board_id]
+        etag = _etag(board.id, board.revision, request)
+        if request.format == "json":
+            return BoardAnswer(etag, _json(head | {"rank_groups": groups_state(board)}, page))
+        rows = [flat_row(row, task) for row in page.values()]
+        return BoardAnswer(etag, _csv(rows) if request.format == "csv" else _parquet(rows))
 
     def _remember(self, answer: BoardAnswer) -> None:
         if len(answer.body) > CACHE_BYTES // 8 or answer.etag in self._answers:
@@ -147,28 +169,8 @@ class Boards:
             parsed(row.manifest).task(request.task)
 
 
-def render(database: Database, request: BoardRequest) -> BoardAnswer:
-    """The answer to a request, and the ETag of the state that it shows."""
-    with database.read() as session:
-        publication = published_version(session, request.dataset, request.version)
-        task = parsed(publication.manifest).task(request.task)
-        board = find_board(session, publication.id, task.name)
-        assert board is not None  # it is made with the publication
-        if request.format == "json" and request.query.limit is None:
-            page = read_page(session, board, replace(request.query, limit=PAGE_ROWS))
-        else:
-            page = read_page(session, board, request.query)
-        etag = _etag((board.id, board.revision), request)
-        head = board_head(publication, task, board)
-    if request.format == "json":
-        return BoardAnswer(etag, _json(head, page))
-    rows = [flat_row(row, task) for row in page.values()]
-    return BoardAnswer(etag, _csv(rows) if request.format == "csv" else _parquet(rows))
-
-
-def board_head(publication: Publication, task: Task, board: Board) -> dict[str, Any]:
+def board_head(publication: Publication, task: Task) -> dict[str, Any]:
     """What a board is ranked by."""
-    groups = {"grouped": "current", "failed": "failed"}.get(board.state, "pending")
     return {
         "dataset": publication.name,
         "version": publication.version,
@@ -177,13 +179,17 @@ def board_head(publication: Publication, task: Task, board: Board) -> dict[str, 
         "secrecy": task.secrecy,
         "primary": task.primary.key,
         "measures": [measure.key for measure in task.measures],
-        "rank_groups": groups,
     }
 
 
-def _etag(revision: Revision, request: BoardRequest) -> str:
+def groups_state(board: Board) -> str:
+    """Whether the rank groups are those of the scores that are shown."""
+    return {"grouped": "current", "failed": "failed"}.get(board.state, "pending")
+
+
+def _etag(number: int, revision: int, request: BoardRequest) -> str:
     shown = hashlib.sha256(repr((request.format, request.query)).encode()).hexdigest()[:16]
-    return f'"{revision[0]}.{revision[1]}.{shown}"'
+    return f'"{number}.{revision}.{shown}"'
 
 
 def _json(head: dict[str, Any], page: BoardPage) -> bytes:

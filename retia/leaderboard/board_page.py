@@ -148,5 +148,11 @@ def _values(cursor: str, columns: Sequence[InstrumentedAttribute[Any]]) -> list[
 def _text(row: Sequence[Any], grouped: bool) -> str:
     """The stored JSON, with what changes without it put before."""
     rank, group, tries, stored, *_ = row
-    head = {"rank": rank, "rank_group": group if grouped else None, "submissions": tries}
-    return f"{json.dumps(head)[:-1]},{stored[1:]}"
+    group = group if grouped else None
+    return (
+        f'{{"rank":{_number(rank)},"rank_group":{_number(group)},"submissions":{tries},{stored[1:]}'
+    )
+
+
+def _number(value: int | None) -> str:
+    return "null" if value is None else str(value)
