@@ -17,8 +17,12 @@ from retia.api.context import Context, Server
 from retia.api.metrics import Metrics
 from retia.api.observe import Observe
 from retia.api.pages.accounts import router as account_pages
+from retia.api.pages.assets import FOLDER, Assets
+from retia.api.pages.catalogue import router as catalogue_pages
+from retia.api.pages.compression import Compression
+from retia.api.pages.docs import pictures
+from retia.api.pages.docs import router as docs_pages
 from retia.api.pages.pages import router as pages_router
-from retia.api.pages.pages import static
 from retia.api.pages.passwords import router as password_pages
 from retia.api.routes.accounts import router as accounts
 from retia.api.routes.blobs import router as blobs
@@ -32,6 +36,7 @@ from retia.api.settings import Settings
 from retia.leaderboard.submissions import Changes, Meta
 
 ROUTERS = (datasets, leaderboards, accounts, blobs, publications, submissions, own_submissions)
+PAGES = (catalogue_pages, pages_router, docs_pages, account_pages, password_pages)
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -51,13 +56,14 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         from retia.api.pages.openid import PLACE, openid_app  # it takes a while to load
 
         app.mount(PLACE, openid_app(context))
-    app.include_router(account_pages)
-    app.include_router(password_pages)
-    app.include_router(pages_router)
-    app.mount("/static", static)
+    for router in PAGES:
+        app.include_router(router)
+    for address, files in {"/static": Assets(directory=FOLDER), **pictures}.items():
+        app.mount(address, files)
     app.add_api_route("/healthz", alive, tags=["operators"])
     app.add_api_route("/readyz", ready, tags=["operators"])
     app.add_api_route("/metrics", measured, tags=["operators"], response_class=PlainTextResponse)
+    app.add_middleware(Compression)
     app.add_middleware(SecurityHeaders)
     app.state.metrics = Metrics(context.database)
     app.add_middleware(Observe, metrics=app.state.metrics)

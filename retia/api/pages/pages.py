@@ -1,10 +1,8 @@
 """The pages: datasets, a dataset, a leaderboard, a submission."""
 
-from pathlib import Path
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
-from starlette.staticfiles import StaticFiles
 
 from retia.api.boards import PAGE_ROWS, groups_state
 from retia.api.context import Server
@@ -15,7 +13,6 @@ from retia.api.queries import (
     parsed,
     published_version,
     published_versions,
-    search_datasets,
 )
 from retia.leaderboard.board_page import BoardQuery, read_page
 from retia.leaderboard.boards import find_board
@@ -23,16 +20,8 @@ from retia.leaderboard.ranking import RANKED_SEEDS, summaries
 from retia.protocol.rank_groups import Summary
 
 router = APIRouter(include_in_schema=False)
-static = StaticFiles(directory=Path(__file__).parent / "static")
 
 Search = Annotated[str, Query(max_length=100)]
-
-
-@router.get("/")
-def home(server: Server, q: Search = "") -> Response:
-    """All datasets."""
-    with server.database.read() as session:
-        return render("home.html", datasets=[row.summary for row in search_datasets(session, q)])
 
 
 @router.get("/datasets/{name}")

@@ -8,6 +8,8 @@ from fastapi import Response
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from retia.api.pages.assets import asset
+
 CACHE = {"Cache-Control": "no-cache", "Vary": "Accept"}
 
 
@@ -55,3 +57,4 @@ _templates = Environment(
     lstrip_blocks=True,
 )
 _templates.filters.update(short=short_number, size=byte_size, day=day, figure=figure)
+_templates.globals.update(asset=asset)
