@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from retia.protocol.metrics import Floats, InputKind, Ints, metric
+from retia.protocol.metrics import Floats, InputKind, Ints, ascending, metric
 from retia.shards.arrays import label_matrix
 from retia.shards.errors import InputError, NotFoundError
 from retia.shards.manifest import Measure, Part, Task
@@ -53,11 +54,10 @@ def load_truth(version: Version, task_name: str, split: int, part: Part) -> Trut
     candidates: dict[str, Members] = {}
     if task.candidates:
         table = version.answers(task_name, split, part, "candidates")
-        names = np.asarray(table["candidates"].to_pylist(), dtype=object)
         position = np.searchsorted(items, table["item"].to_numpy())
         group = table["group"].to_numpy().astype(np.int64)
         for candidate_set in task.candidates:
-            chosen = names == candidate_set.name
+            chosen = pc.equal(table["candidates"], candidate_set.name).to_numpy()
             candidates[candidate_set.name] = Members(position[chosen], group[chosen])
     return Truth(task, items, _labels(task, answers), candidates)
 
@@ -107,6 +107,9 @@ def ranks_within_groups(
     negatives a positive meets.
     """
     positive = labels > 0
+    alone = _ranks_of_one(scores, positive, group)
+    if alone is not None:
+        return alone
     _, group_code = np.unique(group, return_inverse=True)
     levels, score_code = np.unique(scores, return_inverse=True)
     keys = group_code.astype(np.int64) * len(levels) + score_code
@@ -120,6 +123,28 @@ def ranks_within_groups(
     return 1 + 0.5 * (above + not_below), smallest
 
 
+def _ranks_of_one(
+    scores: Floats, positive: NDArray[np.bool_], group: Ints
+) -> tuple[NDArray[np.float64], int] | None:
+    """The same without a sort, where every group has one positive; none where that is not so."""
+    size = int(group.max(initial=-1)) + 1
+    own_group = group[positive]
+    if not len(own_group) or group.min() < 0 or size > 4 * len(group):
+        return None
+    if np.bincount(own_group, minlength=size).max() > 1:
+        return None
+    own = np.full(size, np.nan)
+    own[own_group] = scores[positive]
+    others, other_group = scores[~positive], group[~positive]
+    met = own[other_group]
+    if np.isnan(met).any():
+        return None
+    above = np.bincount(other_group, others > met, size)[own_group]
+    not_below = np.bincount(other_group, others >= met, size)[own_group]
+    smallest = int(np.bincount(other_group, minlength=size)[own_group].min())
+    return np.asarray(1 + 0.5 * (above + not_below), dtype=np.float64), smallest
+
+
 def _link_measures(truth: Truth, scores: Floats) -> dict[str, float]:
     """Every measure, each candidate set ranked once."""
     grouped = {str(c.name): c.grouped for c in truth.task.candidates}
@@ -130,7 +155,8 @@ def _link_measures(truth: Truth, scores: Floats) -> dict[str, float]:
         if grouped[name]:
             given[name] = "ranks", *ranks_within_groups(chosen, labels, members.group)
         else:
-            given[name] = "scores", chosen[labels > 0], chosen[labels == 0]
+            found, other = chosen[labels > 0], chosen[labels == 0]
+            given[name] = "scores", ascending(found), ascending(other)  # once for all measures
     result = {}
     for measure in truth.task.measures:
         kind, *inputs = given[str(measure.candidates)]

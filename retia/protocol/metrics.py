@@ -40,25 +40,29 @@ class Metric:
     higher_is_better: bool = True
 
 
+def ascending(values: Floats) -> Floats:
+    """The values in ascending order; the same array where they are so already."""
+    return values if (values[1:] >= values[:-1]).all() else np.sort(values)
+
+
 def rocauc(positive: Floats, negative: Floats) -> float:
     """Area under the ROC curve by the Mann-Whitney statistic; a tie counts one half."""
     _need(positive, negative)
-    ranks = rankdata(np.concatenate([positive, negative]))
-    p, n = len(positive), len(negative)
-    return float((ranks[:p].sum() - p * (p + 1) / 2) / (p * n))
+    found, other = ascending(positive), ascending(negative)
+    below = np.searchsorted(other, found, "left").sum(dtype=np.int64)
+    not_above = np.searchsorted(other, found, "right").sum(dtype=np.int64)
+    return float((int(below) + int(not_above)) / (2 * len(found) * len(other)))
 
 
 def average_precision(positive: Floats, negative: Floats) -> float:
     """Average precision: the precision at each distinct threshold, weighted by recall gained."""
     _need(positive, negative)
-    scores = np.concatenate([positive, negative])
-    labels = np.zeros(len(scores), dtype=np.int64)
-    labels[: len(positive)] = 1
-    order = np.argsort(-scores, kind="stable")
-    last = np.flatnonzero(np.append(np.diff(scores[order]) != 0, True))
-    hits = np.cumsum(labels[order])[last]
-    gained = np.diff(hits, prepend=0)
-    return float((gained * hits / (last + 1)).sum() / len(positive))
+    found, other = ascending(positive), ascending(negative)
+    first = np.flatnonzero(np.append(True, np.diff(found) != 0))  # of each distinct score
+    hits = len(found) - first
+    false = len(other) - np.searchsorted(other, found[first], "left")
+    gained = np.diff(first, append=len(found))
+    return float((gained * hits / (hits + false)).sum() / len(found))
 
 
 def hits_at(k: int) -> Callable[[Floats, Floats], float]:
@@ -72,7 +76,7 @@ def hits_at(k: int) -> Callable[[Floats, Floats], float]:
         _need(positive, negative)
         if len(negative) < k:
             raise InputError(f"hits@{k} needs at least {k} negatives, there are {len(negative)}")
-        threshold = np.partition(negative, len(negative) - k)[len(negative) - k]
+        threshold = ascending(negative)[len(negative) - k]
         return float((positive > threshold).mean())
 
     return hits
