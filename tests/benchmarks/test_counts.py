@@ -1,6 +1,5 @@
 """Inputs that count edges do not count those that are asked for."""
 
-from pathlib import Path
 from typing import get_args
 
 import numpy as np
