@@ -180,6 +180,7 @@ class Client:
             "/submissions",
             need="id",
             headers={"Idempotency-Key": key},
+            params={name: meta[name] for name in ("dataset", "task") if name in meta},
             form=[("meta", document), ("predictions", predictions)],
             repeatable=True,
         )
