@@ -37,6 +37,10 @@ _hashers = ThreadPoolExecutor(2, "hasher")
 T = TypeVar("T")
 
 
+class TakenError(InputError):
+    """A name that somebody has, or one that looks like it."""
+
+
 async def slowly(work: Callable[[], T]) -> T:
     """Do what hashes passwords in threads of its own.
 
@@ -63,7 +67,7 @@ def add_user(
     role: Role,
     email: str | None = None,
 ) -> User:
-    """Make an account; raises `InputError` where the name is taken, or looks like one that is.
+    """Make an account; raises `TakenError` where the name is taken, or looks like one that is.
 
     Without a password nobody signs in with one.
     """
@@ -72,14 +76,14 @@ def add_user(
     other = session.scalars(taken).first()
     if other is not None:
         same = other.name == name
-        raise InputError(
+        raise TakenError(
             f"the name {name} is taken" + ("" if same else f": it looks like {other.name}")
         )
     session.add(user)
     try:
         session.flush()
     except IntegrityError as error:  # somebody else took it just now
-        raise InputError(f"the name {name} is taken") from error
+        raise TakenError(f"the name {name} is taken") from error
     return user
 
 

@@ -2,12 +2,9 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
 
 from fastapi import FastAPI, Request, Response
-from fastapi.openapi.utils import get_openapi
 from fastapi.responses import PlainTextResponse
-from pydantic.json_schema import models_json_schema
 from sqlalchemy import text
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -16,6 +13,7 @@ from retia.api import problems
 from retia.api.context import Context, Server
 from retia.api.metrics import Metrics
 from retia.api.observe import Observe
+from retia.api.openapi import describe, operation_id
 from retia.api.pages.accounts import router as account_pages
 from retia.api.pages.assets import FOLDER, Assets
 from retia.api.pages.catalogue import router as catalogue_pages
@@ -31,9 +29,7 @@ from retia.api.routes.leaderboards import router as leaderboards
 from retia.api.routes.own_submissions import router as own_submissions
 from retia.api.routes.publications import router as publications
 from retia.api.routes.submissions import router as submissions
-from retia.api.schemas import NewInvitation, NewPublication, NewToken, NewUser
 from retia.api.settings import Settings
-from retia.leaderboard.submissions import Changes, Meta
 
 ROUTERS = (datasets, leaderboards, accounts, blobs, publications, submissions, own_submissions)
 PAGES = (catalogue_pages, pages_router, docs_pages, account_pages, password_pages)
@@ -48,7 +44,14 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         yield
         context.database.close()
 
-    app = FastAPI(title="Retia", docs_url=None, redoc_url=None, lifespan=lifespan)
+    app = FastAPI(
+        title="Retia",
+        version="1",
+        docs_url=None,
+        redoc_url=None,
+        lifespan=lifespan,
+        generate_unique_id_function=operation_id,
+    )
     app.state.context = context
     for router in ROUTERS:
         app.include_router(router, prefix="/api/v1")
@@ -68,7 +71,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.metrics = Metrics(context.database)
     app.add_middleware(Observe, metrics=app.state.metrics)
     problems.install(app)
-    app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
+    app.openapi = lambda: describe(app)  # type: ignore[method-assign]
     return app
 
 
@@ -105,17 +108,3 @@ class SecurityHeaders:
             await send(message)
 
         await self.app(scope, receive, send_with_headers if scope["type"] == "http" else send)
-
-
-def _openapi(app: FastAPI) -> dict[str, Any]:
-    """The description of the routes, with the models of the bodies that are read by hand."""
-    if app.openapi_schema is None:
-        schema = get_openapi(title=app.title, version="1", routes=app.routes)
-        models = (NewUser, NewToken, NewInvitation, NewPublication, Meta, Changes)
-        _, definitions = models_json_schema(
-            [(model, "validation") for model in models],
-            ref_template="#/components/schemas/{model}",
-        )
-        schema.setdefault("components", {}).setdefault("schemas", {}).update(definitions["$defs"])
-        app.openapi_schema = schema
-    return app.openapi_schema

@@ -4,7 +4,8 @@ import time
 from collections.abc import Callable
 from typing import Annotated
 
-from fastapi import Depends, Request
+from fastapi import Depends, Request, Security
+from fastapi.security import HTTPBearer
 from sqlalchemy import update
 
 from retia.api.accounts import Account, account_of, is_stale
@@ -12,11 +13,14 @@ from retia.api.context import Context, Server
 from retia.api.problems import Problem
 from retia.leaderboard.tables import Token
 
+Described = Annotated[object, Security(HTTPBearer(auto_error=False, scheme_name="token"))]
+"""Has the description of the API say that a route wants a token; the check is our own."""
 
-def allow(scope: str) -> Callable[[Request, Server], Account]:
+
+def allow(scope: str) -> Callable[..., Account]:
     """A dependency: the account whose token has this scope, else 401 or 403."""
 
-    def check(request: Request, server: Server) -> Account:
+    def check(request: Request, server: Server, _described: Described) -> Account:
         account = _account(request, server)
         if scope not in account.scopes:
             raise Problem(403, f"this needs a token with the scope '{scope}'")

@@ -11,13 +11,16 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
+from starlette.routing import Match
 
+from retia.api.accounts import TakenError
 from retia.api.logs import request_id
 from retia.api.pages.render import error_page
 from retia.leaderboard.submissions import DuplicateError, QuotaError
 from retia.shards.errors import NotFoundError, RetiaError
 
 MAX_DETAIL = 1000
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 RETRY_SECONDS = "2"
 SECURITY = {
     "Content-Security-Policy": (
@@ -78,7 +81,22 @@ async def _http(request: Request, error: Exception) -> Response:
     if error.status_code == HTTPStatus.NOT_FOUND and detail == HTTPStatus.NOT_FOUND.phrase:
         detail = f"there is nothing at {request.url.path}"
     headers = dict(error.headers) if error.headers else None
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        allowed = ", ".join(_allowed(request))
+        headers, detail = {"Allow": allowed}, f"{request.url.path} takes {allowed}"
     return _answer(request, error.status_code, detail, headers)
+
+
+def _allowed(request: Request) -> list[str]:
+    """The methods that some route takes at this address."""
+    return [
+        method
+        for method in METHODS
+        if any(
+            route.matches({**request.scope, "method": method})[0] is Match.FULL
+            for route in request.app.router.routes
+        )
+    ]
 
 
 async def _validation(request: Request, error: Exception) -> Response:
@@ -91,6 +109,8 @@ async def _validation(request: Request, error: Exception) -> Response:
 async def _retia(request: Request, error: Exception) -> Response:
     if isinstance(error, NotFoundError):
         return _answer(request, 404, str(error))
+    if isinstance(error, TakenError):
+        return _answer(request, 409, str(error))
     if isinstance(error, QuotaError):
         return _answer(request, 429, str(error))
     if isinstance(error, DuplicateError):

@@ -95,7 +95,7 @@ def test_registration_is_closed_unless_the_operator_opens_it(
     local = make_local(registration="open")
     assert local.client.post(f"{API}/users", json=body).status_code == 201
     again = local.client.post(f"{API}/users", json=body | {"name": "Newcomer"})
-    assert again.status_code == 422
+    assert again.status_code == 409
     closed = Local(local.context, local.client, local.tokens)
     object.__setattr__(closed.context.settings, "registration", "closed")
     assert closed.client.post(f"{API}/users", json=body | {"name": "two"}).status_code == 403

@@ -176,7 +176,7 @@ def test_a_name_that_looks_like_another_is_taken(
 ) -> None:
     local = make_local(registration="open")
     answer = local.client.post(f"{API}/users", json={"name": name, "password": PASSWORD})
-    assert answer.status_code == 422
+    assert answer.status_code == 409
     assert answer.json()["detail"] == f"the name {name} is taken: it looks like uma"
 
 
@@ -216,7 +216,7 @@ def test_of_many_who_take_a_name_at_once_one_gets_it(make_local: Callable[..., L
         codes = list(
             pool.map(lambda _: local.client.post(f"{API}/users", json=body).status_code, range(6))
         )
-    assert sorted(codes) == [201] + [422] * 5
+    assert sorted(codes) == [201] + [409] * 5
 
 
 def test_an_invitation_works_once(make_local: Callable[..., Local]) -> None:

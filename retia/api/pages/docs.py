@@ -7,7 +7,11 @@ from retia.api.pages.documents import FOLDER, INDEX, document
 from retia.api.pages.render import render
 
 router = APIRouter(include_in_schema=False)
-pictures = {f"/docs/{name}": Assets(directory=FOLDER / name) for name in ("figures", "images")}
+pictures = {
+    f"/docs/{name}": Assets(directory=FOLDER / name)
+    for name in ("figures", "images")
+    if (FOLDER / name).is_dir()
+}
 
 
 @router.get("/docs")
