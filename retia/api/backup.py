@@ -21,7 +21,7 @@ from retia.api.verify import missing_files, stored_parts
 from retia.leaderboard.database import Database
 from retia.leaderboard.dump import dump, load
 from retia.leaderboard.locks import STORAGE, locked
-from retia.leaderboard.tables import Board, Publication
+from retia.leaderboard.tables import Board, Publication, Submission
 from retia.shards.canonical import sha256_file
 from retia.shards.errors import CheckError, InputError, IntegrityError
 from retia.shards.manifest import Manifest
@@ -81,7 +81,7 @@ def restore(settings: Settings, source: Path, step: Step = lambda *_: None) -> d
         storage.put(key, path)
         step(number, len(keys))
     load(database, source / TABLES, str(card["revision"]))
-    _forget_answers(database)
+    _start_anew(database)
     _lay_out(database, storage)
     database.close()
     return card | {"files": len(keys)}
@@ -111,10 +111,12 @@ def _copy(storage: Storage, key: str, place: Path) -> None:
     draft.replace(place)
 
 
-def _forget_answers(database: Database) -> None:
-    """Make the ETags of boards others than any that was given since the backup."""
+def _start_anew(database: Database) -> None:
+    """End the leases of the old server's workers, and give boards ETags that it never gave."""
     jump = 10**6 + secrets.randbelow(10**8)
     with database.write() as session:
+        for table in (Publication, Submission, Board):
+            session.execute(update(table).values(lease_until=0.0))
         session.execute(update(Board).values(revision=Board.revision + jump))
 
 

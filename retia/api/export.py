@@ -86,7 +86,7 @@ def _version(storage: Storage, row: Publication, folder: Path, private: bool) ->
     write_atomically(folder / MANIFEST_FILE, canonical_json(dump(manifest)))
     about = {"owner": row.dataset.owner.name, "published": stamp(row.published)}
     write_atomically(
-        folder / "publication.json",
+        folder.with_name(f"{row.version}.json"),
         json.dumps(about | {"findings": row.findings}, indent=2).encode(),
     )
     sealed = stored_parts(storage, row) if private else None

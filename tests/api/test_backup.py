@@ -1,13 +1,17 @@
 """Backup, restore, verify and export, on real servers and on both databases."""
 
+import contextlib
+import io
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from unittest import mock
 
 import pyarrow.parquet as pq
 import pytest
@@ -18,6 +22,10 @@ from retia.api.context import Context
 from retia.api.settings import Settings
 from retia.api.verify import verify
 from retia.api.worker import work
+from retia.cli import main
+from retia.leaderboard.database import Database
+from retia.leaderboard.dump import dump, load
+from retia.leaderboard.migrate import revisions
 from retia.leaderboard.tables import Submission, User
 from retia.shards.version import Version
 from tests.api.client import API, meta_of, predictions, submit
@@ -25,11 +33,13 @@ from tests.api.conftest import PASSWORD, Local, open_local
 from tests.databases import BOTH, fresh_url
 
 
-@pytest.fixture
-def filled(database_url: str, tmp_path: Path, versions: dict[str, Version]) -> Local:
+@pytest.fixture(scope="module")
+def template(
+    tmp_path_factory: pytest.TempPathFactory, versions: dict[str, Version]
+) -> tuple[Path, dict[str, str]]:
     """A server with an open and a sealed version, submissions, and one that waits."""
-    settings = {"data": tmp_path / "data", "database_url": database_url}
-    context = Context.open(Settings.model_validate(settings))
+    folder = tmp_path_factory.mktemp("template")
+    context = Context.open(Settings(data=folder / "data"))
     tokens = {}
     with context.database.write() as session:
         for name, role in (("ada", "publisher"), ("uma", "user")):
@@ -38,13 +48,26 @@ def filled(database_url: str, tmp_path: Path, versions: dict[str, Version]) -> L
             tokens[name] = add_token(session, user, SCOPES[role], "test", 1)[0]
         note(session, "ada", "a", "b")
     context.database.close()
-    local = open_local(tmp_path / "data", tokens, database_url=database_url, quota=100)
+    local = open_local(folder / "data", tokens, quota=100)
     for name in ("link", "sealed"):
         assert local.publish(versions[name])["state"] == "published"
         send(local, versions[name])
         local.work()
     send(local, versions["link"], method="waiting")
-    return local
+    dump(local.context.database, folder / "tables")
+    local.context.database.close()
+    return folder, tokens
+
+
+@pytest.fixture
+def filled(template: tuple[Path, dict[str, str]], database_url: str, tmp_path: Path) -> Local:
+    """A copy of it, on each of the two databases."""
+    folder, tokens = template
+    data = shutil.copytree(folder / "data", tmp_path / "data")
+    database = Database(database_url)
+    load(database, folder / "tables", revisions()[-1])
+    database.close()
+    return open_local(data, tokens, database_url=database_url, quota=100)
 
 
 def send(local: Local, version: Version, method: str = "guess") -> str:
@@ -57,11 +80,21 @@ def send(local: Local, version: Version, method: str = "guess") -> str:
 
 
 def admin(local_or_env: Local | dict[str, str], *words: object) -> subprocess.CompletedProcess[str]:
+    """The command, run in this process to save the imports."""
     env = local_or_env if isinstance(local_or_env, dict) else env_of(local_or_env)
-    command = [sys.executable, "-m", "retia", "admin", *map(str, words)]
-    return subprocess.run(
-        command, env=os.environ | env, capture_output=True, text=True, check=False
-    )
+    argv = ["retia", "admin", *map(str, words)]
+    out, err, code = io.StringIO(), io.StringIO(), 0
+    with (
+        mock.patch.dict(os.environ, env),
+        mock.patch.object(sys, "argv", argv),
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+    ):
+        try:
+            main()
+        except SystemExit as end:
+            code = int(end.code or 0)
+    return subprocess.CompletedProcess(argv, code, out.getvalue(), err.getvalue())
 
 
 def env_of(local: Local) -> dict[str, str]:
@@ -75,11 +108,13 @@ def answers(local: Local) -> list[object]:
     return [local.client.get(f"{API}/{path}").text for path in paths]
 
 
-@pytest.fixture(params=BOTH)
-def other_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+@pytest.fixture
+def other_url(database_url: str, tmp_path: Path) -> Iterator[str]:
+    """An empty database of the other kind."""
     folder = tmp_path / "other"
     folder.mkdir()
-    with fresh_url(request.param, folder) as url:
+    kind = BOTH[database_url.startswith(BOTH[0])]
+    with fresh_url(kind, folder) as url:
         yield url
 
 
@@ -162,9 +197,9 @@ def test_verify_names_every_damage(filled: Local) -> None:
     found = admin(filled, "verify")
     assert found.returncode == 1
     lines = found.stdout.splitlines()
-    assert len(lines) == 4
+    assert len(lines) == 4, lines
     for key in damaged.values():
-        assert any(line.startswith(f"{key}: damaged, its sha256 is ") for line in lines)
+        assert any(line.startswith(f"{key}: damaged, its sha256 is ") for line in lines), lines
     assert f"{gone}: missing, and a row names it" in lines
     assert f"submission {scored.id}: scored, and its scores are not whole" in lines
     assert "damaged" in admin(filled, "backup", root.parent / "backup").stderr
