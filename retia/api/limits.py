@@ -31,6 +31,14 @@ class Allowance:
     seconds: int
 
 
+def ensure(server: Context, allowance: Allowance, who: str) -> None:
+    """429 where nothing of an allowance is left; nothing is counted."""
+    with server.database.read() as session:
+        limit = session.get(Limit, _key(server, allowance, who))
+    if limit is not None and limit.count >= allowance.times and limit.until > time.time():
+        raise _too_often(allowance, limit.until)
+
+
 def spend(server: Context, allowance: Allowance, who: str) -> None:
     """Count one more for this somebody or something; 429 where that is too often.
 
@@ -43,13 +51,7 @@ def spend(server: Context, allowance: Allowance, who: str) -> None:
         if count == 1:
             session.execute(delete(Limit).where(Limit.until <= now - allowance.seconds))
     if count > allowance.times:
-        seconds = max(1, round(until - now))
-        raise Problem(
-            429,
-            f"too often: {allowance.times} times in {allowance.seconds} seconds are allowed; "
-            f"try again in {seconds} seconds",
-            {"Retry-After": str(seconds)},
-        )
+        raise _too_often(allowance, until)
 
 
 def forgive(server: Context, session: Session, allowance: Allowance, who: str) -> None:
@@ -68,6 +70,16 @@ def network(request: Request) -> str:
         mapped = address.ipv4_mapped
         return str(mapped) if mapped else str(IPv6Address(int(address) >> 64 << 64))
     return str(address)
+
+
+def _too_often(allowance: Allowance, until: float) -> Problem:
+    seconds = max(1, round(until - time.time()))
+    return Problem(
+        429,
+        f"too often: {allowance.times} times in {allowance.seconds} seconds are allowed; "
+        f"try again in {seconds} seconds",
+        {"Retry-After": str(seconds)},
+    )
 
 
 def _key(server: Context, allowance: Allowance, who: str) -> str:

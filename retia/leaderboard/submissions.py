@@ -77,7 +77,16 @@ class Changes(Model):
 
 
 class QuotaError(InputError):
-    """As many submissions as a user has for a task on one day."""
+    """As many submissions as a user has for a task on one day, with those on their way."""
+
+    def __init__(
+        self, user: str, dataset: str, task: str, used: int, quota: int, going: int = 0
+    ) -> None:
+        on_the_way = f", and {going} are on their way" if going else ""
+        super().__init__(
+            f"{user} has sent {used} submissions for {dataset}/{task} today{on_the_way}, "
+            f"the limit is {quota} a day; it starts anew at 00:00 UTC"
+        )
 
 
 class DuplicateError(InputError):
@@ -112,8 +121,8 @@ def key_is_known(session: Session, user: User, key: str) -> bool:
     return session.scalars(found).first() is not None
 
 
-def check_quota(session: Session, user: User, meta: Meta, quota: int) -> None:
-    """Raise `QuotaError` where the user has no submission left today (UTC) for this task."""
+def used_today(session: Session, user: User, dataset: str, task: str) -> int:
+    """How many submissions the user has sent today (UTC) for a task, over all versions."""
     midnight = time.time() // DAY * DAY
     used = session.scalar(
         select(func.count())
@@ -121,17 +130,13 @@ def check_quota(session: Session, user: User, meta: Meta, quota: int) -> None:
         .join(Publication, Submission.publication_id == Publication.id)
         .where(
             Submission.user_id == user.id,
-            Publication.name == meta.dataset,
-            Submission.task == meta.task,
+            Publication.name == dataset,
+            Submission.task == task,
             Submission.created >= midnight,
             ~Submission.blameless,
         )
     )
-    if (used or 0) >= quota:
-        raise QuotaError(
-            f"{user.name} has sent {used} submissions for {meta.dataset}/{meta.task} today, "
-            f"the limit is {quota} a day; it starts anew at 00:00 UTC"
-        )
+    return used or 0
 
 
 def accept(
@@ -147,7 +152,9 @@ def accept(
     known = earlier(session, user, upload)
     if known is not None:
         return known
-    check_quota(session, user, upload.meta, quota)
+    used = used_today(session, user, upload.meta.dataset, upload.meta.task)
+    if used >= quota:
+        raise QuotaError(user.name, upload.meta.dataset, upload.meta.task, used, quota)
     session.get(Publication, publication.id, with_for_update=alone | {"of": Publication})
     _check_new(session, publication, upload)
     submission = _row(publication, upload)

@@ -297,6 +297,18 @@ class Submission(Job, Base):
         return [score for score in self.scores if score.evaluator == self.evaluator]
 
 
+class Reservation(Base):
+    """A place in a quota, held by a submission that is on its way."""
+
+    __tablename__ = "reservations"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id"), index=True)
+    dataset: Mapped[str]
+    task: Mapped[str]
+    expires: Mapped[float]
+
+
 class Score(Base):
     """One measure of one seed on one part, by one evaluator."""
 

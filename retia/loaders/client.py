@@ -175,11 +175,14 @@ class Client:
         """Submit predictions: `{id, state}`; the same content twice is one submission."""
         document = canonical_json(meta)
         key = sha256_bytes(document + sha256_file(predictions).encode())
+        named = {"dataset", "task"} <= meta.keys()
+        told = {name: str(meta[name]) for name in ("dataset", "task")} if named else {}
         return self._json(
             "POST",
             "/submissions",
             need="id",
             headers={"Idempotency-Key": key},
+            params=told,
             form=[("meta", document), ("predictions", predictions)],
             repeatable=True,
         )

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from retia.api.limits import Allowance
+from retia.leaderboard.tables import Reservation
 from retia.shards.version import Version
 from tests.api.client import API, bearer, meta_of, parquet, predictions, publish, submit
 from tests.api.conftest import Local, Running
@@ -128,10 +130,13 @@ def test_a_used_quota_is_answered_before_the_predictions_come(
     meta = meta_of(version, "link")
     table = predictions(version, "link", seeds=2)
     assert submit(running.client, running.tokens["eve"], meta, table).status_code == 202
+    lines = ["Content-Length: 1000000", "Content-Type: multipart/form-data; boundary=b"]
+    place = f"{API}/submissions?dataset=toy-link&task=link"
+    request = head(running, place, *lines, user="eve")
+    assert is_problem(ask(running.client, request), 429), "from the headers alone"
     part = (
         f'--b\r\nContent-Disposition: form-data; name="meta"\r\n\r\n{json.dumps(meta)}\r\n--b\r\n'
     )
-    lines = ["Content-Length: 1000000", "Content-Type: multipart/form-data; boundary=b"]
     request = head(running, f"{API}/submissions", *lines, user="eve") + part.encode()
     assert is_problem(ask(running.client, request), 429)
 
@@ -219,3 +224,55 @@ def test_a_form_has_its_parts_in_order_and_no_more(
     ):
         answer = board.client.post(f"{API}/submissions", content=parts + end, headers=headers)
         assert answer.status_code == status, answer.text
+
+
+def test_a_place_in_the_quota_is_held_while_a_body_comes(
+    running: Running, versions: dict[str, Version]
+) -> None:
+    """With one submission left, a second body is refused by its headers; it is free again later."""
+    place = f"{API}/submissions?dataset=toy-link&task=link"
+    lines = ["Content-Length: 1000000", "Content-Type: multipart/form-data; boundary=b"]
+    request = head(running, place, *lines, user="ada")
+    with connected(running.client) as first:
+        first.sendall(request)
+        time.sleep(0.3)
+        answer = ask(running.client, request)
+        assert is_problem(answer, 429)
+        assert b"and 1 are on their way" in answer.content
+    meta = meta_of(versions["link"], "link", method="held")
+    table = predictions(versions["link"], "link", seeds=3)
+    end = time.monotonic() + 5
+    while (sent := submit(running.client, running.tokens["ada"], meta, table)).status_code == 429:
+        assert time.monotonic() < end, sent.text
+        time.sleep(0.2)
+    assert sent.status_code == 202
+
+
+def test_an_address_that_names_another_task_than_the_meta_is_refused(
+    board: Local, versions: dict[str, Version]
+) -> None:
+    meta = json.dumps(meta_of(versions["link"], "link")).encode()
+    headers = bearer(board.tokens["uma"]) | FORM
+    for query, status in (("dataset=toy-node", 422), ("dataset=x&task=y", 422)):
+        body = PART % (b"meta", meta) + b"--b--"
+        answer = board.client.post(f"{API}/submissions?{query}", content=body, headers=headers)
+        assert (answer.status_code, answer.json()["detail"]) == (
+            status,
+            "meta: the address names another dataset or task",
+        )
+
+
+def test_whoever_sends_broken_files_all_the_time_has_to_wait(
+    local: Local, versions: dict[str, Version], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "retia.api.routes.submissions.REFUSED", Allowance("a test", times=2, seconds=60)
+    )
+    local.publish(versions["link"])
+    meta = meta_of(versions["link"], "link")
+    codes = [
+        submit(local.client, local.tokens["uma"], meta, b"no Parquet").status_code for _ in range(3)
+    ]
+    assert codes == [422, 422, 429]
+    with local.context.database.read() as session:
+        assert session.query(Reservation).all() == []
