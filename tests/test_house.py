@@ -113,7 +113,7 @@ def test_every_dependency_has_its_reason() -> None:
     wanted = [*project["dependencies"]]
     for extra in project["optional-dependencies"].values():
         wanted += extra
-    names = {word.split(">")[0].split("=")[0] for word in wanted if not word.startswith("retia[")}
+    names = {re.split(r"[>=\[]", word)[0] for word in wanted if not word.startswith("retia[")}
     reasons = (ROOT / "CONTRIBUTING.md").read_text()
     assert [name for name in sorted(names) if name not in reasons] == []
 

@@ -1,6 +1,6 @@
 """Answer with a stored file: ETag, ranges, 304."""
 
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from fastapi import Request, Response
 from fastapi.responses import FileResponse
@@ -11,6 +11,13 @@ from retia.api.problems import Problem
 MAX_RANGES = 32
 """More of them at once are ignored, as RFC 9110 14.2 lets a server do: each costs a part's head."""
 IMMUTABLE = "public, max-age=31536000, immutable"
+
+MEDIA = {
+    ".parquet": "application/vnd.apache.parquet",
+    ".json": "application/json",
+    ".png": "image/png",
+    ".webp": "image/webp",
+}
 
 
 class ShardResponse(FileResponse):
@@ -28,12 +35,16 @@ class ShardResponse(FileResponse):
         return ranges if len(ranges) <= MAX_RANGES else []
 
 
-def file_response(request: Request, path: Path, sha256: str) -> Response:
-    """The file, a range of it, or 304; its sha256 is a strong ETag, the same on every replica."""
+def file_response(request: Request, path: Path, sha256: str, name: str) -> Response:
+    """The file, a range of it, or 304; its sha256 is a strong ETag, the same on every replica.
+
+    The type is told by the suffix of its name.
+    """
     headers = {"ETag": f'"{sha256}"', "Cache-Control": IMMUTABLE}
     if matches(request.headers.get("if-none-match"), headers["ETag"]):
         return Response(status_code=304, headers=headers)
-    return ShardResponse(path, headers=headers, media_type="application/vnd.apache.parquet")
+    media = MEDIA.get(PurePosixPath(name).suffix, "application/octet-stream")
+    return ShardResponse(path, headers=headers, media_type=media)
 
 
 def matches(header: str | None, etag: str) -> bool:

@@ -11,6 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from retia.api.checking import check_version
 from retia.api.context import Context
+from retia.api.exhibits.keep import keep_exhibit, show
 from retia.api.publishing import conflict, publish_shards
 from retia.api.schemas import SealedPart
 from retia.leaderboard.boards import open_board
@@ -126,11 +127,13 @@ def publish(server: Context, job: Claim[Publication]) -> None:
         findings = check_version(version)
         _keep_findings(server, job, findings)
         baselines = _baselines(server, version)
+        shown = keep_exhibit(server.storage, version)
         with server.database.write() as session:
             row = held(session, job)
             _refuse_conflict(conflict(session, row))
             row.state, row.published, row.problem = "published", time.time(), None
             publish_shards(session, row, manifest)
+            show(session, row, shown)
             for task in manifest.tasks:
                 open_board(session, row, task)
             for upload, scores in baselines:
