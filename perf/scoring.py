@@ -4,7 +4,7 @@
 
 Half of the items have a positive's scores, half a negative's; a tenth of all scores is tied. AUC,
 AP, Hits@20, @50 and @100 rank all items; MRR and Hits@10 rank each of 10,000 positives among 99
-negatives of its own. Times are seconds of processor time, the better of three runs, each program in
+negatives of its own. Times are seconds of processor time, the best of three runs, each program in
 a process of its own; the memory is what scoring adds to the process's peak.
 """
 

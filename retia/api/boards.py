@@ -98,13 +98,14 @@ class Boards:
         if body is not None:
             self._answers.move_to_end(etag)
             return BoardAnswer(etag, body)
-        answer = await run_in_threadpool(self._render, board_id, request)
+        answer = await run_in_threadpool(self.render, board_id, request)
         self._remember(answer)
         return answer
 
-    def _render(self, board_id: int, request: BoardRequest) -> BoardAnswer:
+    def render(self, board_id: int, request: BoardRequest, whole: bool = False) -> BoardAnswer:
+        """The answer to a request, and the ETag of the state that it shows."""
         query = request.query
-        if request.format == "json" and query.limit is None:
+        if request.format == "json" and query.limit is None and not whole:
             query = replace(query, limit=PAGE_ROWS)
         with self._database.read() as session:
             board = session.get_one(Board, board_id)

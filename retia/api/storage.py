@@ -44,8 +44,26 @@ class Incoming:
         self.path.unlink(missing_ok=True)
 
 
+def blob_key(sha256: str) -> str:
+    """What a public blob is stored as."""
+    return f"blobs/{sha256[:2]}/{sha256}"
+
+
+def sealed_key(owner_id: int, sha256: str) -> str:
+    """What a sealed blob of an account is stored as."""
+    return f"sealed/{owner_id}/{sha256}"
+
+
+def predictions_key(sha256: str) -> str:
+    """What a file of predictions is stored as."""
+    return f"predictions/{sha256[:2]}/{sha256}"
+
+
+KINDS = ("blobs", "sealed", "predictions")
+
+
 class Storage:
-    """The files of a server, below its data folder."""
+    """The files of a server, below its data folder. A key ends with the sha256 of the file."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
@@ -55,19 +73,43 @@ class Storage:
 
     def blob(self, sha256: str) -> Path:
         """Where a public blob stands."""
-        return self._root / "blobs" / sha256[:2] / sha256
+        return self._root / blob_key(sha256)
 
     def sealed(self, owner_id: int, sha256: str) -> Path:
         """Where a sealed blob of an account stands."""
-        return self._root / "sealed" / str(owner_id) / sha256
+        return self._root / sealed_key(owner_id, sha256)
 
     def predictions(self, sha256: str) -> Path:
         """Where a file of predictions stands."""
-        return self._root / "predictions" / sha256[:2] / sha256
+        return self._root / predictions_key(sha256)
 
     def version(self, name: str, version: str) -> Path:
         """The folder of a version."""
         return self._root / "versions" / name / version
+
+    def all_keys(self) -> Iterator[str]:
+        """All stored files, in order; versions are made from them and are none."""
+        for kind in KINDS:
+            paths = sorted((self._root / kind).rglob("*"))
+            yield from (
+                path.relative_to(self._root).as_posix()
+                for path in paths
+                if path.is_file() and not path.name.startswith(".")
+            )
+
+    def open(self, key: str) -> BinaryIO:
+        """A stored file."""
+        return (self._root / key).open("rb")
+
+    def put(self, key: str, path: Path) -> None:
+        """Store a copy of a file that has been checked."""
+        with self.scratch() as draft, path.open("rb") as source:
+            with draft.open("xb") as target:
+                shutil.copyfileobj(source, target, BUFFER_BYTES)
+                _flush(target)
+            place = self._root / key
+            place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            draft.replace(place)
 
     @contextmanager
     def scratch(self) -> Iterator[Path]:

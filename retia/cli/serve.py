@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from retia.cli import people
+from retia.cli import operate, people
 from retia.cli.output import console, print_line
 from retia.shards.errors import InputError, NotFoundError
 
@@ -28,12 +28,13 @@ def register(app: typer.Typer) -> None:
     """Add the verbs of this module."""
     app.command("serve", rich_help_panel=PANEL)(serve)
     app.command("worker", rich_help_panel=PANEL)(worker)
-    admin = typer.Typer(help="Make accounts and tokens on this machine.", no_args_is_help=True)
+    admin = typer.Typer(help="Look after a server, on its own machine.", no_args_is_help=True)
     user = typer.Typer(help="Accounts.", no_args_is_help=True)
     user.command("add")(add_user)
     admin.add_typer(user, name="user")
     admin.command("token")(add_token)
     people.register(admin, user)
+    operate.register(admin)
     app.add_typer(admin, name="admin", rich_help_panel=PANEL)
 
 

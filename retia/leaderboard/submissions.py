@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 from pydantic import Field, StringConstraints
-from sqlalchemy import delete, func, or_, select
+from sqlalchemy import and_, delete, func, or_, select
 from sqlalchemy.orm import Session
 
 from retia.leaderboard.boards import open_board, show
@@ -223,6 +223,13 @@ def rescore(session: Session, submission_id: str) -> Submission:
         )
     enqueue(submission)
     return submission
+
+
+def outdated(session: Session) -> list[str]:
+    """Submissions that an older evaluator scored, or that the server gave up at."""
+    older = and_(Submission.state == "scored", Submission.evaluator != EVALUATOR)
+    given_up = and_(Submission.state == "failed", Submission.blameless)
+    return list(session.scalars(select(Submission.id).where(or_(older, given_up))))
 
 
 def _locked(session: Session, submission_id: str) -> Submission:
