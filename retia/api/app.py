@@ -67,6 +67,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_api_route("/readyz", ready, tags=["operators"])
     app.add_api_route("/metrics", measured, tags=["operators"], response_class=PlainTextResponse)
     app.add_middleware(Compression)
+    app.add_middleware(RefuseNul)
     app.add_middleware(SecurityHeaders)
     app.state.metrics = Metrics(context.database)
     app.add_middleware(Observe, metrics=app.state.metrics)
@@ -91,6 +92,24 @@ def ready(server: Server) -> dict[str, str]:
     with server.database.read() as session:
         session.execute(text("SELECT 1 FROM users LIMIT 1"))
     return {"status": "ok"}
+
+
+class RefuseNul:
+    """No address has a NUL: one database takes it for the end of a text, the other fails on it."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, or answer 400."""
+        is_bad = scope["type"] == "http" and (
+            "\x00" in scope["path"] or b"%00" in scope["query_string"]
+        )
+        if is_bad:
+            refusal = problems.problem_response(400, "the address has a NUL, which no value has")
+            await refusal(scope, receive, send)
+        else:
+            await self.app(scope, receive, send)
 
 
 class SecurityHeaders:

@@ -8,6 +8,8 @@ from starlette.responses import MalformedRangeHeader, RangeNotSatisfiable
 
 from retia.api.problems import Problem
 
+MAX_RANGES = 32
+"""More of them at once are ignored, as RFC 9110 14.2 lets a server do: each costs a part's head."""
 IMMUTABLE = "public, max-age=31536000, immutable"
 
 MEDIA = {
@@ -24,12 +26,13 @@ class ShardResponse(FileResponse):
     @classmethod
     def _parse_range_header(cls, http_range: str, file_size: int) -> list[tuple[int, int]]:
         try:
-            return super()._parse_range_header(http_range, file_size)
+            ranges = super()._parse_range_header(http_range, file_size)
         except RangeNotSatisfiable as error:
             headers = {"Content-Range": f"bytes */{file_size}"}
             raise Problem(416, f"the file has {file_size} bytes", headers) from error
         except MalformedRangeHeader:
             return []
+        return ranges if len(ranges) <= MAX_RANGES else []
 
 
 def file_response(request: Request, path: Path, sha256: str, name: str) -> Response:

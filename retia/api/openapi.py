@@ -101,7 +101,7 @@ ERRORS = {
     "503": "The database does not answer; try again.",
     "507": "The server has no room left.",
 }
-WITH_BODY = ("400", "408", "411", "413", "415", "429", "507")
+WITH_BODY = ("408", "411", "413", "415", "429", "507")
 
 
 def operation_id(route: APIRoute) -> str:
@@ -165,7 +165,7 @@ def _complete(path: str, operation: dict[str, Any]) -> None:
 
 
 def _errors(path: str, operation: dict[str, Any]) -> list[str]:
-    found = ["422", "503"]
+    found = ["400", "422", "503"]
     if "security" in operation:
         found += ["401", "403"]
     if "{" in path:

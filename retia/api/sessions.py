@@ -77,6 +77,8 @@ async def form(request: Request, server: Server) -> Form:
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != FORM_TYPE:
         raise Problem(415, f"send {FORM_TYPE}")
     content = b"".join([chunk async for chunk in limited(request, SMALL)])
+    if b"%00" in content or b"\x00" in content:
+        raise Problem(400, "the form has a NUL, which no value has")
     try:
         fields = parse_qs(content.decode(), max_num_fields=MAX_FIELDS, errors="strict")
     except ValueError as error:

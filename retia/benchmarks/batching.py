@@ -206,7 +206,9 @@ class Neighbours:
             view, found = _loaded(inputs.view, batch), batch.edge_label.bool().to(device)
             local = batch.edge_label_index.T.to(device)
             if found.any() and not found.all():
-                yield LinkStep(view, local[found], local[~found])
+                asked = inputs.places[batch.input_id.to(device)[found]]
+                shown = view.uncounted(local[found].T, inputs.view.amounts(asked))
+                yield LinkStep(shown, local[found], local[~found])
 
     def nodes(self, inputs: NodeInputs) -> Iterator[NodeStep]:
         """Each step asks for a share of the training nodes."""
@@ -299,6 +301,7 @@ def part_view(view: View, cut: Subgraph) -> tuple[View, Tensor]:
         edges=ends,
         relation=view.relation[places],
         positions=None if view.positions is None else view.positions[nodes],
+        counts=view.counts and view.counts.at(places),
     )
     return part, places
 

@@ -2,10 +2,11 @@
 
 Node inputs are the feature columns, with the encoding of texts that is asked for, then the
 positions; where there are neither, a column of ones. Features are z-scored, divided by the sum of
-their magnitudes in each row, or left raw; positions are always z-scored. The view holds the
-*visible* edges of all relations. Hidden edges are in no table that is read here.
+their magnitudes in each row, or left raw; positions of node tasks are always z-scored. The view
+holds the *visible* edges of all relations. Hidden edges are in no table that is read here.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,20 +18,30 @@ from scipy.spatial import cKDTree
 from torch import Tensor
 
 from retia.benchmarks.config import Scaling
+from retia.benchmarks.counts import EdgeCounts
 from retia.benchmarks.view import View
 from retia.protocol.baselines import node_features
 from retia.protocol.heuristics import node_positions
 from retia.protocol.pairs import contains
 from retia.protocol.predictions import PARTS
-from retia.shards.arrays import encoding_matrix, integers, label_matrix, pairs
+from retia.shards.arrays import (
+    column_array,
+    column_places,
+    encoding_matrix,
+    integers,
+    label_matrix,
+    pairs,
+)
 from retia.shards.errors import InputError, IntegrityError
-from retia.shards.manifest import Part
+from retia.shards.manifest import Part, Recipe, Relation
 from retia.shards.version import Version
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float32]
 
 NEAREST = 16
+COUNTS = ("degree", "strength")
+ENDS = {"out": (0,), "in": (1,), "both": (0, 1)}
 
 
 @dataclass(frozen=True)
@@ -180,16 +191,15 @@ def _node_split(version: Version, task_name: str, split: int, device: str, x: Fl
     )
 
 
-def _node_inputs(version: Version, encoding: str | None, scaling: Scaling) -> Floats:
+def _node_inputs(
+    version: Version, encoding: str | None, scaling: Scaling, apart: Sequence[int] = ()
+) -> Floats:
+    """Inputs (n, F); those `apart` are no part of a row that is normalised, but z-scored."""
     features, positions = node_features(version, encoding), node_positions(version)
-    blocks = [
-        (values, how)
-        for values, how in ((features, scaling), (positions, "z-score"))
-        if values is not None
-    ]
-    if not blocks:
+    given = [block for block in (features, positions) if block is not None]
+    if not given:
         return np.ones((version.manifest.num_nodes, 1), dtype=np.float32)
-    values = np.hstack([block for block, _ in blocks])
+    values = np.hstack(given)
     broken = np.flatnonzero(~np.isfinite(values).all(axis=0))
     if len(broken):
         node = int(np.flatnonzero(~np.isfinite(values[:, broken[0]]))[0])
@@ -197,7 +207,13 @@ def _node_inputs(version: Version, encoding: str | None, scaling: Scaling) -> Fl
             f"{version.manifest.reference}: input {broken[0]} of node {node} is no finite number; "
             "'retia audit' names the column"
         )
-    return np.hstack([_scaled(block, block, how) for block, how in blocks])
+    standard = np.arange(values.shape[1]) >= (0 if features is None else features.shape[1])
+    if scaling == "row-normalised":
+        standard[list(apart)] = True
+    x = np.empty(values.shape, dtype=np.float32)
+    x[:, standard] = _z_score(values[:, standard], values[:, standard])
+    x[:, ~standard] = _scaled(values[:, ~standard], values[:, ~standard], scaling)
+    return x
 
 
 def _scaled(values: NDArray[Any], like: NDArray[Any], scaling: Scaling) -> Floats:
@@ -216,10 +232,10 @@ def _z_score(values: NDArray[Any], like: NDArray[Any]) -> Floats:
 def _view(version: Version, first: str | None, x: Floats, device: str) -> View:
     """The visible edges of all relations; those of the task's relation come first."""
     relations = version.manifest.relations
-    ordered = sorted(range(len(relations)), key=lambda place: relations[place].name != first)
-    blocks = [_pairs(version, f"edges/{relations[place].name}") for place in ordered]
+    ordered = _ordered(version, first)
+    blocks = [_pairs(version, f"edges/{relation.name}") for relation in ordered]
     edges = np.concatenate(blocks)
-    types = np.repeat(ordered, [len(block) for block in blocks])
+    types = np.repeat([relations.index(r) for r in ordered], [len(block) for block in blocks])
     positions = node_positions(version)
     return View(
         x=torch.as_tensor(x, device=device),
@@ -232,18 +248,70 @@ def _view(version: Version, first: str | None, x: Floats, device: str) -> View:
     )
 
 
+def _ordered(version: Version, first: str | None) -> list[Relation]:
+    return sorted(version.manifest.relations, key=lambda relation: relation.name != first)
+
+
 def _pair_view(
     version: Version, relation: str, encoding: str | None, scaling: Scaling, device: str
 ) -> View:
-    """As `_view`, with positions among the inputs in edge lengths, as the view has them.
+    """As `_view`, with counts; positions among the inputs are in edge lengths, as in the view.
 
     What is learnt of near and far then does not depend on how large the sample is.
     """
-    view = _view(version, relation, _node_inputs(version, encoding, scaling), device)
+    counting = _counting(version)
+    x = _node_inputs(version, encoding, scaling, list(counting))
+    view = _view(version, relation, x, device)
+    if counting:
+        view = replace(view, counts=_counts(version, relation, counting, scaling, device))
     if view.positions is None:
         return view
     features = view.x[:, : -view.positions.shape[1]]
     return replace(view, x=torch.cat([features, view.positions], dim=1))
+
+
+def _counting(version: Version) -> dict[int, Recipe]:
+    """The recipes of the inputs that count or sum edges, by their place among the inputs."""
+    places = column_places(version, "feature")
+    return {
+        places[column.name]: column.recipe
+        for column in version.manifest.columns
+        if column.name in places and column.recipe and column.recipe.function in COUNTS
+    }
+
+
+def _counts(
+    version: Version, first: str, counting: dict[int, Recipe], scaling: Scaling, device: str
+) -> EdgeCounts:
+    features = node_features(version)
+    assert features is not None
+    columns, given = list(counting), [recipe.parameters for recipe in counting.values()]
+    known = features[:, columns].astype(np.float64)
+    spread = known.std(axis=0)
+    raw = scaling == "raw"
+    amounts = [_amounts(version, first, recipe) for recipe in counting.values()]
+    return EdgeCounts(
+        columns=tuple(columns),
+        ends=tuple(ENDS[str(p["direction"])] for p in given),
+        log=tuple(bool(p.get("log1p", False)) for p in given),
+        mean=tuple(np.zeros(len(columns)) if raw else known.mean(axis=0)),
+        spread=tuple(np.where(raw | (spread == 0), 1.0, spread)),
+        amounts=torch.as_tensor(np.stack(amounts, axis=1), device=device),
+    )
+
+
+def _amounts(version: Version, first: str, recipe: Recipe) -> Floats:
+    """What each edge of the view adds to an input (E,), in the order of `_view`."""
+    found = []
+    for relation in _ordered(version, first):
+        amount = np.zeros(relation.num_edges, dtype=np.float32)
+        if relation.name == recipe.parameters["relation"]:
+            amount[:] = 1
+            if recipe.function == "strength":
+                table = version.edges(relation.name, [str(recipe.parameters["column"])])
+                amount = np.nan_to_num(column_array(table.column(0)).astype(np.float32))
+        found.append(amount)
+    return np.concatenate(found)
 
 
 def _in_edge_lengths(positions: NDArray[np.float64], edges: Ints) -> Floats:

@@ -7,6 +7,8 @@ from typing import Self
 import torch
 from torch import Tensor
 
+from retia.benchmarks.counts import EdgeCounts
+
 
 @dataclass(frozen=True)
 class View:
@@ -14,7 +16,8 @@ class View:
 
     x (n, F) float32; `edges` (2, E) int64, an undirected one once; `relation` (E,) int64, which of
     the relations each edge is of; `directed`, by relation; `positions` (n, d) float32, centred, in
-    units of the mean length of a visible edge, the same for every axis, or none.
+    units of the mean length of a visible edge, the same for every axis, or none; `counts`, the
+    inputs that count edges, or none.
     """
 
     x: Tensor
@@ -22,6 +25,7 @@ class View:
     relation: Tensor
     directed: tuple[bool, ...]
     positions: Tensor | None
+    counts: EdgeCounts | None = None
 
     @property
     def num_nodes(self) -> int:
@@ -34,14 +38,29 @@ class View:
         return 2 * len(self.directed)
 
     def without(self, places: Tensor) -> Self:
-        """The same, but for the edges at those places.
+        """The same, but for the edges at those places, and what inputs count of them.
 
         A pair stays joined when another visible edge joins it: the reverse, or one of another
         relation.
         """
         keep = torch.ones(self.edges.shape[1], dtype=torch.bool, device=self.edges.device)
         keep[places] = False
-        return replace(self, edges=self.edges[:, keep], relation=self.relation[keep])
+        return replace(
+            self.uncounted(self.edges[:, places], self.amounts(places)),
+            edges=self.edges[:, keep],
+            relation=self.relation[keep],
+            counts=self.counts and self.counts.at(keep),
+        )
+
+    def amounts(self, places: Tensor) -> Tensor | None:
+        """What the edges at those places add to the inputs that count edges, (P, k)."""
+        return None if self.counts is None else self.counts.amounts[places]
+
+    def uncounted(self, edges: Tensor, amounts: Tensor | None) -> Self:
+        """The same edges, with inputs that do not count `edges` (2, P) of those amounts (P, k)."""
+        if self.counts is None or amounts is None:
+            return self
+        return replace(self, x=self.counts.less(self.x, edges, amounts))
 
     @cached_property
     def edge_index(self) -> Tensor:

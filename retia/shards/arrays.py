@@ -80,6 +80,14 @@ def node_matrix(version: Version, role: Role) -> Floats | None:
     return _matrix(version.nodes([column.name for column in columns]), columns)
 
 
+def column_places(version: Version, role: Role) -> dict[str, int]:
+    """Where each numeric node column of a role begins in `node_matrix`."""
+    columns = _numeric(version.manifest.columns, (role,))
+    widths = [int(np.prod(column.shape)) for column in columns]
+    begins = np.cumsum([0, *widths]).tolist()
+    return {column.name: begin for column, begin in zip(columns, begins, strict=False)}
+
+
 def encoding_matrix(version: Version, name: str) -> Floats:
     """The vectors of an encoding, (num_nodes, d) float32."""
     vectors = column_array(version.encoding(name)["vector"])

@@ -60,11 +60,13 @@ def value_bomb(rows: int) -> bytes:
     return buffer.getvalue()
 
 
-def lying_bomb(size: int) -> bytes:
+def lying_bomb(size: int, compression: str) -> bytes:
     """A `part` that unpacks to `size` bytes, in a file whose footer says it has 1 KiB."""
     buffer = io.BytesIO()
     table = pa.table({"seed": [0], "part": ["x" * size], "item": [0], "score": [0.0]})
-    pq.write_table(table, buffer, compression="zstd", use_dictionary=False, write_statistics=False)
+    pq.write_table(
+        table, buffer, compression=compression, use_dictionary=False, write_statistics=False
+    )
     content = bytearray(buffer.getvalue())
     metadata = pq.read_metadata(io.BytesIO(bytes(content)))
     stated = metadata.row_group(0).column(1).total_uncompressed_size
@@ -111,7 +113,8 @@ def nested_bomb() -> bytes:
 BOMBS = {
     "rows": (row_bomb, "50000000 rows, at most"),
     "values": (lambda: value_bomb(200), "bytes when unpacked"),
-    "a lie": (lambda: lying_bomb(GIB // 2), "more memory or time"),
+    "a lie": (lambda: lying_bomb(GIB // 2, "zstd"), "more memory or time"),
+    "a lie in gzip": (lambda: lying_bomb(GIB // 2, "gzip"), "more memory or time"),
     "columns": (column_bomb, "5000 columns, expected"),
     "nesting": (nested_bomb, "predictions"),
 }

@@ -131,14 +131,19 @@ def test_inputs_are_standardised(colours: Version) -> None:
     np.testing.assert_allclose(x.std(axis=0), 1, atol=1e-5)
 
 
-@pytest.mark.parametrize("scaling", ["raw", "row-normalised"])
-def test_features_may_stay_as_they_are_stored(spatial: Version, scaling: Scaling) -> None:
-    view = link_inputs(spatial, "link", 0, "cpu", scaling=scaling).view
-    features = node_features(spatial)
-    total = np.abs(features).sum(axis=1, keepdims=True)
-    wanted = features if scaling == "raw" else features / np.where(total > 0, total, 1)
-    np.testing.assert_allclose(view.x[:, :-3].numpy(), wanted, rtol=1e-6)
+def test_features_may_stay_as_they_are_stored(spatial: Version) -> None:
+    view = link_inputs(spatial, "link", 0, "cpu", scaling="raw").view
+    np.testing.assert_allclose(view.x[:, :-3].numpy(), node_features(spatial), rtol=1e-6)
     np.testing.assert_array_equal(view.x[:, -3:].numpy(), view.positions.numpy())
+
+
+def test_rows_are_normalised_without_what_stands_apart(spatial: Version) -> None:
+    features = node_features(spatial)
+    alone = _node_inputs(spatial, None, "row-normalised")[:, 0]
+    np.testing.assert_allclose(alone, np.where(features[:, 0] > 0, 1, 0))
+    apart = _node_inputs(spatial, None, "row-normalised", apart=[0])[:, 0]
+    z = (features[:, 0] - features.mean()) / features.std()
+    np.testing.assert_allclose(apart, z, atol=1e-5)
 
 
 @pytest.mark.parametrize("scaling", ["raw", "z-score"])

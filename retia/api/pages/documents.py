@@ -17,6 +17,7 @@ from retia.shards.errors import NotFoundError
 FOLDER = Path(__file__).parents[2] / "docs"
 INDEX = "index"
 NAME = re.compile(r"[a-z][a-z0-9-]*")
+MAX_NAME = 100
 SOURCE = re.compile(r"(?:\.\./)?(?:docs/)?([a-z][a-z0-9-]*)\.md(#.*)?")
 
 
@@ -33,8 +34,8 @@ class Document:
 @cache
 def document(name: str) -> Document:
     """The page of that name; raises `NotFoundError` where there is none."""
-    path = FOLDER / f"{name}.md"
-    if not NAME.fullmatch(name) or not path.is_file():
+    path = FOLDER / f"{name[:MAX_NAME]}.md"
+    if len(name) > MAX_NAME or not NAME.fullmatch(name) or not path.is_file():
         raise NotFoundError(f"there is no page '{name[:100]}' in the documentation")
     return _render(name, path.read_text(encoding="utf-8"))
 
