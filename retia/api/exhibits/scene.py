@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retia.api.exhibits.colourings import ABSENT, Colouring, edge_colourings, node_colourings
+from retia.api.exhibits.palette import stops
 from retia.api.exhibits.thinning import thin
 from retia.shards.arrays import column_array, pairs
 from retia.shards.manifest import Manifest, Relation
@@ -72,7 +73,10 @@ class Scene:
             "extent": self.extent,
             "unit": self.unit,
             "widths": self.widths is not None,
-            "colourings": [colouring.header() for colouring in self.colourings],
+            "colourings": [
+                header | {"colours": stops(header)}
+                for header in (colouring.header() for colouring in self.colourings)
+            ],
         }
 
 
