@@ -28,7 +28,17 @@ GROUPS = {
         "describe",
     ],
     "Benchmarks": ["run", "sweep", "compare", "models", "metrics"],
-    "Server": ["login", "submit", "publish", "serve", "worker", "admin"],
+    "Server": [
+        "login",
+        "logout",
+        "join",
+        "token",
+        "submit",
+        "publish",
+        "serve",
+        "worker",
+        "admin",
+    ],
 }
 
 

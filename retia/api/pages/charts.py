@@ -103,8 +103,8 @@ def _ticks(plot: Plot) -> list[float]:
     if plot.log:
         first = math.ceil(math.log10(max(plot.edges[1], 1e-300)))
         powers = list(range(first, math.floor(math.log10(high)) + 1))
-        step = max(1, -(-len(powers) // 6))
-        return [10.0**power for power in powers[::step]]
+        every = max(1, -(-len(powers) // 6))
+        return [10.0**power for power in powers[::every]]
     rough = max(high - low, 1e-300) / 5
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(s * power for s in (1, 2, 5, 10) if s * power >= rough * 0.999)

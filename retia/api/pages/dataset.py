@@ -45,6 +45,6 @@ def dataset(name: str, version: str, request: Request, server: Server) -> Respon
         sizes={path.removeprefix(f"{FOLDER}/"): size for path, (_, size) in exhibit.files.items()},
         place=place,
         ways=loading(manifest, url),
-        bibtex=bibtex(manifest, row.published, url),
+        bibtex=bibtex(manifest, row.published or row.created, url),
         most_files=MOST_FILES,
     )

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from retia.api.accounts import Account
+from retia.api.audit import note
 from retia.api.auth import Publisher
 from retia.api.bodies import json_body, read_json
 from retia.api.context import Context, Server
@@ -54,7 +55,10 @@ def _register(
         check_blobs(session, account, body)
     sealed_part = _keep_sealed_part(server, account, body)
     with server.database.write() as session:
-        return register(session, account, body, sealed_part).state
+        row = register(session, account, body, sealed_part)
+        if row.state == "received":
+            note(session, account.name, "publication.add", f"{row.name}@{row.version}")
+        return row.state
 
 
 def _keep_sealed_part(server: Context, account: Account, body: NewPublication) -> str | None:
