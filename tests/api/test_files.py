@@ -157,25 +157,21 @@ def test_addresses_are_those_of_the_settings_whatever_host_is_asked(
     assert "https://retia.example.org" in local.client.get("/datasets/toy-link").text
 
 
-@pytest.mark.parametrize("client", ["curl", "aria2c"])
 def test_a_download_that_broke_off_goes_on(
-    client: str,
-    serve: Callable[..., Running],
-    versions: dict[str, Version],
-    tmp_path: Path,
+    serve: Callable[..., Running], versions: dict[str, Version], tmp_path: Path
 ) -> None:
     running = serve()
     version = versions["node"]
     assert publish(running.client, running.tokens["ada"], version)["state"] == "published"
     shard = max(version.manifest.shards, key=lambda shard: shard.bytes)
     content = (version.root / shard.path).read_bytes()
+    path = f"{API}/datasets/{version.manifest.name}/1.0.0/files/{shard.path}"
+    address = str(running.client.base_url.join(path))
     part = tmp_path / "part.parquet"
-    part.write_bytes(content[: len(content) // 2])
-    name = version.manifest.name
-    address = f"{running.client.base_url}{API[1:]}/datasets/{name}/1.0.0/files/{shard.path}"
-    command = {
-        "curl": ["curl", "-sSf", "-C", "-", "-o", str(part), address],
-        "aria2c": ["aria2c", "-q", "-c", "-d", str(tmp_path), "-o", part.name, address],
-    }[client]
-    subprocess.run(command, check=True, timeout=20)
-    assert part.read_bytes() == content
+    for command in (
+        ["curl", "-sSf", "-C", "-", "-o", str(part), address],
+        ["aria2c", "-q", "-c", "-d", str(tmp_path), "-o", part.name, address],
+    ):
+        part.write_bytes(content[: len(content) // 2])
+        subprocess.run(command, check=True, timeout=20)
+        assert part.read_bytes() == content
