@@ -88,11 +88,23 @@ def do_one(server: Context, table: type[J], job: Callable[[Context, Claim[J]], N
     claimed = claim(server.database, table, lease)
     if claimed is None:
         return False
+    start, outcome = time.perf_counter(), "done"
     try:
         with keeping(server.database, claimed, lease):
             job(server, claimed)
     except Exception as error:
+        outcome = type(error).__name__
         _end(server, claimed, error)
+    log.info(
+        "job",
+        extra={
+            "table": table.__tablename__,
+            "job": claimed.id,
+            "fence": claimed.fence,
+            "outcome": outcome,
+            "seconds": round(time.perf_counter() - start, 4),
+        },
+    )
     return True
 
 

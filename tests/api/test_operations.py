@@ -230,3 +230,23 @@ def test_a_client_that_leaves_is_no_error_of_the_server(running: Running) -> Non
         assert time.monotonic() < end
         time.sleep(0.1)
     assert {line["level"] for line in lines(running)} == {"INFO"}
+
+
+def test_every_job_is_a_line_too(
+    local: Local, versions: dict[str, Version], caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level("INFO", "retia.worker"):
+        local.publish(versions["link"])
+    found = [record.__dict__ for record in caplog.records if record.message == "job"]
+    assert ("publications", "done") in {(line["table"], line["outcome"]) for line in found}
+    assert all(line["seconds"] > 0 for line in found)
+
+
+@pytest.mark.parametrize(("trusted", "shown"), [("127.0.0.1", "198.51.100.9"), ("", "127.0.0.1")])
+def test_a_proxy_is_believed_where_it_is_trusted(
+    trusted: str, shown: str, serve: Callable[..., Running]
+) -> None:
+    running = serve(RETIA_TRUSTED_PROXIES=trusted)
+    headers = {"X-Forwarded-For": "198.51.100.9", "X-Request-ID": "through-a-proxy"}
+    running.client.get("/healthz", headers=headers)
+    assert line_of(running, "through-a-proxy")["client"] == shown
