@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 
 from retia.api.exhibits.plots import Plot
-from retia.api.pages.render import short_number
+from retia.api.pages.render import short_number, unit
 
 WIDTH, HEIGHT = 360, 190
 LEFT, RIGHT, TOP, BOTTOM = 8, 8, 22, 34
@@ -61,7 +61,9 @@ def _histogram(plot: Plot) -> Chart:
     if plot.median is not None:
         note += f", median {short_number(round(plot.median, 3))}"
     ticks = tuple((place(value), short_number(value)) for value in _ticks(plot))
-    return Chart(plot.title, plot.axis, note, WIDTH, HEIGHT, tuple(bars), ticks, (), tuple(rows))
+    return Chart(
+        plot.title, unit(plot.axis), note, WIDTH, HEIGHT, tuple(bars), ticks, (), tuple(rows)
+    )
 
 
 def _classes(plot: Plot) -> Chart:
@@ -76,7 +78,9 @@ def _classes(plot: Plot) -> Chart:
     rows = tuple(zip(plot.labels, plot.counts, strict=True))
     height = 10 + ROW * len(rows)
     note = f"{sum(plot.counts):,} in all"
-    return Chart(plot.title, plot.axis, note, WIDTH, height, tuple(bars), (), tuple(names), rows)
+    return Chart(
+        plot.title, unit(plot.axis), note, WIDTH, height, tuple(bars), (), tuple(names), rows
+    )
 
 
 def _place(low: float, high: float, span: float):

@@ -35,6 +35,7 @@ def dataset(name: str, version: str, request: Request, server: Server) -> Respon
     place = f"/api/v1/datasets/{name}/{version}/files"
     return render(
         "dataset.html",
+        public_url=server.settings.public_url,
         row=row,
         manifest=manifest,
         versions=versions,
