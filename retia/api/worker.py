@@ -47,6 +47,7 @@ from retia.shards.version import Version
 from retia.shards.writer import write_parquet
 
 IDLE_SECONDS = 0.25
+NICENESS = 10
 
 RETRY_SECONDS = 1.0
 
@@ -63,7 +64,12 @@ Baselines = list[tuple[Upload, list[SeedScore]]]
 
 
 def work(server: Context, parent: int | None = None, once: bool = False) -> None:
-    """Do jobs until the parent process is gone; with `once`, until none is left."""
+    """Do jobs until the parent process is gone; with `once`, until none is left.
+
+    Beside its parent it takes the processor time that requests leave.
+    """
+    if parent is not None:
+        os.nice(NICENESS)
     release_dead(server.database)
     while parent is None or os.getppid() == parent:
         try:
