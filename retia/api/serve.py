@@ -11,6 +11,7 @@ import uvicorn
 
 from retia.api.app import create_app
 from retia.api.connections import guarded, notice_the_vanished
+from retia.api.jail import jail
 from retia.api.settings import Settings
 from retia.shards.errors import ServiceError
 
@@ -50,6 +51,7 @@ def run(settings: Settings, listener: socket.socket) -> None:
     worker = WorkerProcess(settings)
     signal.signal(signal.SIGTERM, _leave)
     worker.start()
+    jail.warm_up()
     try:
         uvicorn.Server(config).run(sockets=[listener])
     finally:

@@ -47,6 +47,7 @@ from retia.shards.version import Version
 from retia.shards.writer import write_parquet
 
 IDLE_SECONDS = 0.25
+NICENESS = 10
 
 RETRY_SECONDS = 1.0
 
@@ -63,7 +64,12 @@ Baselines = list[tuple[Upload, list[SeedScore]]]
 
 
 def work(server: Context, parent: int | None = None, once: bool = False) -> None:
-    """Do jobs until the parent process is gone; with `once`, until none is left."""
+    """Do jobs until the parent process is gone; with `once`, until none is left.
+
+    Beside its parent it takes the processor time that requests leave.
+    """
+    if parent is not None:
+        os.nice(NICENESS)
     release_dead(server.database)
     while parent is None or os.getppid() == parent:
         try:
@@ -88,11 +94,23 @@ def do_one(server: Context, table: type[J], job: Callable[[Context, Claim[J]], N
     claimed = claim(server.database, table, lease)
     if claimed is None:
         return False
+    start, outcome = time.perf_counter(), "done"
     try:
         with keeping(server.database, claimed, lease):
             job(server, claimed)
     except Exception as error:
+        outcome = type(error).__name__
         _end(server, claimed, error)
+    log.info(
+        "job",
+        extra={
+            "table": table.__tablename__,
+            "job": claimed.id,
+            "fence": claimed.fence,
+            "outcome": outcome,
+            "seconds": round(time.perf_counter() - start, 4),
+        },
+    )
     return True
 
 
