@@ -229,6 +229,19 @@ def test_the_html_is_valid_and_light(server: Running, path: str) -> None:
     assert sent.headers["content-encoding"] == "gzip"
 
 
+def test_a_page_prints_dark_on_white(server: Running, browser: Any) -> None:
+    view = browser.new_context(color_scheme="dark", viewport={"width": 794, "height": 1123})
+    page = view.new_page()
+    page.goto(address(server, DATASET))
+    page.emulate_media(media="print")
+    assert page.evaluate(OVERFLOW) <= 0
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    assert page.evaluate("getComputedStyle(document.body).color") == "rgb(0, 0, 0)"
+    assert not page.locator("canvas:visible, .sections:visible, button:visible").count()
+    assert page.locator(".stage img").is_visible()
+    view.close()
+
+
 def test_a_slow_or_broken_connection_leaves_the_picture(server: Running, browser: Any) -> None:
     page = browser.new_page()
     waiting: list[Any] = []
