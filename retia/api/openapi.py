@@ -56,8 +56,13 @@ STATUSES: dict[str, dict[str, str]] = {
         "409": "The name is taken, or looks like one that is.",
     },
     "create_token": {"401": "The name or the password is wrong."},
-    "file": {"206": "A range.", "304": "It has not changed.", "416": "There is no such range."},
-    "file_head": {"304": "It has not changed."},
+    "file": {
+        "206": "A range.",
+        "304": "It has not changed.",
+        "412": "It has another ETag.",
+        "416": "There is no such range.",
+    },
+    "file_head": {"304": "It has not changed.", "412": "It has another ETag."},
     "manifest": {"304": "It has not changed."},
     "leaderboard": {"304": "It has not changed."},
 }

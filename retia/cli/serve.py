@@ -54,7 +54,7 @@ def serve(
     configure(settings)
     socket, url = listen(host, port)
     print_line(f"Retia serves {settings.data} at {url}")
-    run(settings, socket)
+    run(settings.model_copy(update={"public_url": settings.public_url or url}), socket)
 
 
 def worker(

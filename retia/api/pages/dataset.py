@@ -13,6 +13,8 @@ from retia.api.queries import parsed, published_version, published_versions
 router = APIRouter(include_in_schema=False)
 
 MOST_FILES = 100
+HERE = "http://127.0.0.1:8000"
+"""What a page calls a server that does not know its own address."""
 
 
 @router.get("/datasets/{name}")
@@ -31,7 +33,7 @@ def dataset(name: str, version: str, request: Request, server: Server) -> Respon
         exhibit = find_exhibit(session, server.storage, row)
         versions = published_versions(session, name)
         manifest = parsed(row.manifest)
-    url = server.settings.public_url or str(request.base_url).rstrip("/")
+    url = server.settings.public_url or HERE
     place = f"/api/v1/datasets/{name}/{version}/files"
     return render(
         "dataset.html",
