@@ -48,7 +48,7 @@ from retia.shards.version import Version
 from retia.shards.writer import write_parquet
 
 IDLE_SECONDS = 0.25
-NICENESS = 10
+NICENESS = 5
 
 RETRY_SECONDS = 1.0
 

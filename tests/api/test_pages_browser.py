@@ -227,3 +227,41 @@ def test_the_html_is_valid_and_light(server: Running, path: str) -> None:
     assert weight <= WEIGHT, weight
     sent = server.client.get(path, headers={"Accept": "text/html", "Accept-Encoding": "gzip"})
     assert sent.headers["content-encoding"] == "gzip"
+
+
+def test_a_page_prints_dark_on_white(server: Running, browser: Any) -> None:
+    view = browser.new_context(color_scheme="dark", viewport={"width": 794, "height": 1123})
+    page = view.new_page()
+    page.goto(address(server, DATASET))
+    page.emulate_media(media="print")
+    assert page.evaluate(OVERFLOW) <= 0
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    assert page.evaluate("getComputedStyle(document.body).color") == "rgb(0, 0, 0)"
+    assert not page.locator("canvas:visible, .sections:visible, button:visible").count()
+    assert page.locator(".stage img").is_visible()
+    view.close()
+
+
+def test_a_slow_or_broken_connection_leaves_the_picture(server: Running, browser: Any) -> None:
+    page = browser.new_page()
+    waiting: list[Any] = []
+    page.route("**/scene.bin", lambda route: waiting.append(route))
+    page.goto(address(server, DATASET))
+    told = page.locator(".scene [role=status]")
+    told.get_by_text("Loading the 3-D view").wait_for()
+    assert page.locator(".stage img").is_visible()
+    assert not page.locator(".scene .controls").is_visible()
+    waiting[0].abort()
+    told.get_by_text("this is a still picture").wait_for()
+    assert page.locator(".stage img").is_visible()
+    page.close()
+
+
+def test_without_webgl_the_picture_stays(server: Running, browser: Any) -> None:
+    page = browser.new_page()
+    page.add_init_script("HTMLCanvasElement.prototype.getContext = () => null")
+    page.goto(address(server, DATASET))
+    page.get_by_text("no WebGL 2").wait_for()
+    assert page.locator(".stage img").is_visible()
+    assert page.locator("canvas").count() == 0
+    page.close()

@@ -9,7 +9,7 @@ const SHARED = `#version 300 es
 precision highp float;
 uniform vec4 view;        // cosine and sine of yaw, then of pitch
 uniform vec2 size;        // of the canvas, in pixels
-uniform float away, scale;
+uniform float away, scale, fit;  // fit: below 1 where the canvas is narrow
 uniform sampler2D palette;
 out vec3 colour;
 vec4 place(vec3 p) {
@@ -18,7 +18,7 @@ vec4 place(vec3 p) {
   q.yz = vec2(q.y * view.z - q.z * view.w, q.z * view.z + q.y * view.w);
   float w = away - q.z;
   float depth = (${FAR + NEAR} * w - ${2 * FAR * NEAR}) / ${FAR - NEAR};
-  return vec4(q.x * ${2 * LENS}.0 * size.y / size.x, q.y * ${2 * LENS}.0, depth, w);
+  return vec4(vec2(q.x * size.y / size.x, q.y) * ${2 * LENS}.0 * fit, depth, w);
 }
 vec3 shade(uint value, float w) {
   float far = clamp((w - away + 0.87) / 1.74, 0.0, 1.0);
@@ -39,7 +39,8 @@ void main() {
   vec2 along = (b.xy / b.w - a.xy / a.w) * size;
   vec2 side = length(along) > 0.0 ? normalize(vec2(-along.y, along.x)) : vec2(0.0);
   vec4 here = corner.x < 0.5 ? a : b;
-  float thick = max(1.0, width * ${WIDEST}.0 * ${START.away} / here.w) * scale;
+  float small = clamp(size.y * fit / scale / 700.0, 0.5, 1.0);  // finer lines on a small canvas
+  float thick = max(1.0, width * ${WIDEST}.0 * ${START.away} / here.w) * scale * small;
   here.xy += side * corner.y * thick / size * here.w;
   gl_Position = here;
   colour = shade(corner.x < 0.5 ? first : last, here.w);
@@ -210,6 +211,7 @@ class Stage {
       gl.uniform2f(uniform("size"), width, height);
       gl.uniform1f(uniform("away"), this.away);
       gl.uniform1f(uniform("scale"), scale);
+      gl.uniform1f(uniform("fit"), Math.min(1, width / height / 1.05));
       gl.uniform1f(uniform("dot_size"), header.lines ? 8 : 4);
       run();
     }
