@@ -97,6 +97,7 @@ ERRORS = {
     "401": "The token is missing, unknown, revoked or expired.",
     "403": "The token does not allow this.",
     "404": "There is no such thing.",
+    "410": "The version was withdrawn.",
     "408": "The body came too slowly.",
     "411": "Content-Length is required.",
     "413": "The body is too large.",
@@ -175,6 +176,8 @@ def _errors(path: str, operation: dict[str, Any]) -> list[str]:
         found += ["401", "403"]
     if "{" in path:
         found += ["404"]
+    if "{version}" in path or "{dataset}" in path:
+        found += ["410"]
     if "requestBody" in operation:
         found += WITH_BODY
     if operation["operationId"] == "submit":

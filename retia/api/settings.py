@@ -44,6 +44,7 @@ class Settings(BaseModel):
     smtp_url: SecretStr = SecretStr("")
     mail_from: str = ""
     max_body: Annotated[int, Field(ge=1 << 16)] = 1 << 30
+    blob_quota: Annotated[int, Field(ge=1 << 16)] = 100 << 30
     max_predictions: Annotated[int, Field(ge=1 << 16)] = 256 << 20
     patience: Annotated[float, Field(ge=0.1)] = 10.0
     least_rate: Annotated[int, Field(ge=1)] = 16 << 10

@@ -10,6 +10,7 @@ import pyarrow as pa
 from sqlalchemy.exc import SQLAlchemyError
 
 from retia.api.checking import check_version
+from retia.api.collecting import collect_if_free
 from retia.api.context import Context
 from retia.api.exhibits.keep import keep_exhibit, show
 from retia.api.publishing import conflict, publish_shards
@@ -51,6 +52,8 @@ NICENESS = 5
 
 RETRY_SECONDS = 1.0
 
+COLLECT_SECONDS = 3600.0
+
 log = logging.getLogger("retia.worker")
 
 
@@ -71,6 +74,7 @@ def work(server: Context, parent: int | None = None, once: bool = False) -> None
     if parent is not None:
         os.nice(NICENESS)
     release_dead(server.database)
+    next_collection = time.monotonic() + COLLECT_SECONDS
     while parent is None or os.getppid() == parent:
         try:
             busy = any(do_one(server, table, job) for table, job in JOBS)
@@ -81,6 +85,9 @@ def work(server: Context, parent: int | None = None, once: bool = False) -> None
         if not busy:
             if once:
                 return
+            if time.monotonic() >= next_collection:
+                collect_if_free(server)
+                next_collection = time.monotonic() + COLLECT_SECONDS
             time.sleep(IDLE_SECONDS)
 
 
@@ -217,6 +224,8 @@ def _baseline(
 
 
 def _version(server: Context, publication: Publication) -> Version:
+    if publication.state == "withdrawn":
+        raise CheckError(f"the version was withdrawn: {publication.problem}")
     return Version.open(server.storage.version(publication.name, publication.version))
 
 
