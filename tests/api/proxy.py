@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 TEMPLATE = Path(__file__).parents[2] / "deploy" / "nginx.conf.template"
+INCLUDED = "include /etc/nginx/retia.d/*.conf;"
 MAIN = """daemon off; pid {folder}/pid; worker_processes 1; {user}
 error_log {folder}/error.log;
 events {{ worker_connections 256; }}
@@ -26,8 +27,11 @@ http {{
 
 
 @contextmanager
-def nginx(folder: Path, upstream: str, files: Path) -> Iterator[str]:
-    """The URL of an nginx before the app at `upstream` (host:port) with the data folder `files`."""
+def nginx(folder: Path, upstream: str, files: Path, more: str = "") -> Iterator[str]:
+    """The URL of an nginx before the app at `upstream` (host:port) with the data folder `files`.
+
+    `more` is configuration that is added to the server.
+    """
     program = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
     if program is None:
         pytest.skip("nginx is not installed")
@@ -39,7 +43,7 @@ def nginx(folder: Path, upstream: str, files: Path) -> Iterator[str]:
         "RETIA_UPSTREAM": upstream,
         "RETIA_FILES": str(files.resolve()),
     }
-    text = string.Template(TEMPLATE.read_text()).safe_substitute(told)
+    text = string.Template(TEMPLATE.read_text().replace(INCLUDED, more)).safe_substitute(told)
     (folder / "retia.conf").write_text(text)
     user = "user root;" if os.geteuid() == 0 else ""  # a test's folder is its owner's alone
     (folder / "nginx.conf").write_text(MAIN.format(folder=folder, user=user))
