@@ -11,6 +11,7 @@ import uvicorn
 from typer.testing import CliRunner
 
 from retia.api.app import create_app
+from retia.api.pages.dataset import HERE
 from retia.api.pages.usage import bibtex, loading
 from retia.api.settings import Settings
 from retia.cli import make_app
@@ -50,8 +51,7 @@ def test_the_lines_of_a_dataset_page_run(
     shown = [html.unescape(code) for code in blocks]
     manifest = versions[name.removeprefix("toy-")].manifest
     ways = loading(manifest, address)
-    host = str(board.client.base_url).rstrip("/")
-    assert shown == [code.replace(address, host) for _, code, _ in ways]
+    assert shown == [code.replace(address, HERE) for _, code, _ in ways]
     assert [library for library, _, _ in ways] == ["PyTorch Geometric", "OGB", "pandas"]
     for library, code, _ in ways:
         for line in code.splitlines():
