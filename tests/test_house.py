@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import venv
@@ -27,7 +28,17 @@ GROUPS = {
         "describe",
     ],
     "Benchmarks": ["run", "sweep", "compare", "models", "metrics"],
-    "Server": ["login", "submit", "publish", "serve", "worker", "admin"],
+    "Server": [
+        "login",
+        "logout",
+        "join",
+        "token",
+        "submit",
+        "publish",
+        "serve",
+        "worker",
+        "admin",
+    ],
 }
 
 

@@ -18,6 +18,7 @@ from retia.api.pages.accounts import router as account_pages
 from retia.api.pages.assets import FOLDER, Assets
 from retia.api.pages.catalogue import router as catalogue_pages
 from retia.api.pages.compression import Compression
+from retia.api.pages.dataset import router as dataset_pages
 from retia.api.pages.docs import pictures
 from retia.api.pages.docs import router as docs_pages
 from retia.api.pages.pages import router as pages_router
@@ -32,7 +33,7 @@ from retia.api.routes.submissions import router as submissions
 from retia.api.settings import Settings
 
 ROUTERS = (datasets, leaderboards, accounts, blobs, publications, submissions, own_submissions)
-PAGES = (catalogue_pages, pages_router, docs_pages, account_pages, password_pages)
+PAGES = (catalogue_pages, dataset_pages, pages_router, docs_pages, account_pages, password_pages)
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:

@@ -8,12 +8,12 @@ import json
 import secrets
 import shutil
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import select, update
 
-from retia import __version__
 from retia.api.context import Context
 from retia.api.settings import Settings
 from retia.api.storage import Storage
@@ -51,7 +51,7 @@ def back_up(server: Context, out: Path, step: Step = lambda *_: None) -> dict[st
         for number, key in enumerate(keys, 1):
             _copy(server.storage, key, out / FILES / key)
             step(number, len(keys))
-    card = {"form": FORM, "retia": __version__, "revision": revision, "rows": rows}
+    card = {"form": FORM, "retia": version("retia"), "revision": revision, "rows": rows}
     lacking = missing_files(out / TABLES, set(keys))
     if lacking:
         raise CheckError(f"{lacking[0]}: a row names it, and it is not stored; see 'admin verify'")

@@ -35,6 +35,12 @@ class Jail:
         self._control: socket.socket | None = None
         self._process: subprocess.Popen[bytes] | None = None
 
+    def warm_up(self) -> None:
+        """Start the jailer before anybody asks: it takes seconds to import what it needs."""
+        with self._lock:
+            if self._process is None:
+                self._start()
+
     async def check_predictions(
         self, path: Path, version: Path, task: str, deterministic: bool, memory: int
     ) -> Checked:

@@ -56,8 +56,13 @@ STATUSES: dict[str, dict[str, str]] = {
         "409": "The name is taken, or looks like one that is.",
     },
     "create_token": {"401": "The name or the password is wrong."},
-    "file": {"206": "A range.", "304": "It has not changed.", "416": "There is no such range."},
-    "file_head": {"304": "It has not changed."},
+    "file": {
+        "206": "A range.",
+        "304": "It has not changed.",
+        "412": "It has another ETag.",
+        "416": "There is no such range.",
+    },
+    "file_head": {"304": "It has not changed.", "412": "It has another ETag."},
     "manifest": {"304": "It has not changed."},
     "leaderboard": {"304": "It has not changed."},
 }
@@ -92,6 +97,7 @@ ERRORS = {
     "401": "The token is missing, unknown, revoked or expired.",
     "403": "The token does not allow this.",
     "404": "There is no such thing.",
+    "410": "The version was withdrawn.",
     "408": "The body came too slowly.",
     "411": "Content-Length is required.",
     "413": "The body is too large.",
@@ -170,6 +176,8 @@ def _errors(path: str, operation: dict[str, Any]) -> list[str]:
         found += ["401", "403"]
     if "{" in path:
         found += ["404"]
+    if "{version}" in path or "{dataset}" in path:
+        found += ["410"]
     if "requestBody" in operation:
         found += WITH_BODY
     if operation["operationId"] == "submit":

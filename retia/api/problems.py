@@ -16,6 +16,7 @@ from starlette.routing import Match
 from retia.api.accounts import TakenError
 from retia.api.logs import request_id
 from retia.api.pages.render import error_page
+from retia.api.queries import GoneError
 from retia.leaderboard.submissions import DuplicateError, QuotaError
 from retia.shards.errors import NotFoundError, RetiaError
 
@@ -107,6 +108,8 @@ async def _validation(request: Request, error: Exception) -> Response:
 
 
 async def _retia(request: Request, error: Exception) -> Response:
+    if isinstance(error, GoneError):
+        return _answer(request, 410, str(error))
     if isinstance(error, NotFoundError):
         return _answer(request, 404, str(error))
     if isinstance(error, TakenError):

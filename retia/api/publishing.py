@@ -12,6 +12,7 @@ from retia.api.wire import summary
 from retia.leaderboard.queue import enqueue
 from retia.leaderboard.tables import Blob, Dataset, Origin, Publication, PublicShard, User
 from retia.shards.canonical import canonical_json
+from retia.shards.errors import NotFoundError
 from retia.shards.manifest import Manifest, Shard, dump
 
 BATCH = 500
@@ -72,6 +73,8 @@ def register(
         raise Problem(403, f"the name {manifest.name} belongs to {dataset.owner.name}")
     standing = find(session, manifest.name, manifest.version)
     if standing is not None and standing.state != "refused":
+        if standing.state == "withdrawn":
+            raise Problem(409, f"{manifest.reference} was withdrawn; give it another version")
         if standing.digest != manifest.digest:
             raise Problem(409, f"{manifest.reference} has other content; versions never change")
         return standing
@@ -100,7 +103,7 @@ def conflict(session: Session, publication: Publication) -> str | None:
         .where(
             Origin.sha256.in_(own),
             Publication.id != publication.id,
-            Publication.state == "published",
+            Publication.state.in_(("published", "withdrawn")),  # what was public stays known
         )
     )
     for other in others.unique():
@@ -119,6 +122,19 @@ def publish_shards(session: Session, publication: Publication, manifest: Manifes
         PublicShard(publication_id=publication.id, path=s.path, sha256=s.sha256, bytes=s.bytes)
         for s in manifest.shards
     )
+
+
+def withdraw_version(session: Session, name: str, version: str, reason: str) -> Publication:
+    """Take a published version away: a tombstone with the reason stays, its files go.
+
+    Raises `NotFoundError` where it is not published. Its number is never free again.
+    """
+    row = find(session, name, version)
+    if row is None or row.state != "published":
+        raise NotFoundError(f"no {name}@{version} is published here")
+    row.state, row.problem = "withdrawn", reason
+    session.execute(delete(PublicShard).where(PublicShard.publication_id == row.id))
+    return row
 
 
 def _fill(session: Session, row: Publication, manifest: Manifest, sealed_part: str | None) -> None:

@@ -10,6 +10,10 @@ from retia.shards.errors import NotFoundError
 from retia.shards.manifest import Manifest
 
 
+class GoneError(NotFoundError):
+    """A version that was withdrawn."""
+
+
 def search_datasets(session: Session, query: str = "", kind: str = "") -> list[Publication]:
     """The newest published version of every dataset that fits, by name."""
     rows = session.scalars(select(Publication).where(Publication.state == "published"))
@@ -35,6 +39,8 @@ def published_versions(session: Session, name: str) -> list[Publication]:
 
 def published_version(session: Session, name: str, version: str | None = None) -> Publication:
     """A published version, by default the newest; raises `NotFoundError` where there is none."""
+    if version is not None:
+        _refuse_withdrawn(session, name, version)
     rows = published_versions(session, name)
     if version is None:
         return rows[-1]
@@ -43,6 +49,18 @@ def published_version(session: Session, name: str, version: str | None = None) -
             return row
     known = ", ".join(row.version for row in rows)
     raise NotFoundError(f"no version {version} of '{name}' is published here; there are: {known}")
+
+
+def _refuse_withdrawn(session: Session, name: str, version: str) -> None:
+    row = session.scalars(
+        select(Publication).where(
+            Publication.name == name,
+            Publication.version == version,
+            Publication.state == "withdrawn",
+        )
+    ).first()
+    if row is not None:
+        raise GoneError(f"{name}@{version} was withdrawn: {row.problem}")
 
 
 def shard_of(session: Session, name: str, version: str, path: str) -> PublicShard:

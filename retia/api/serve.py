@@ -11,6 +11,7 @@ import uvicorn
 
 from retia.api.app import create_app
 from retia.api.connections import guarded, notice_the_vanished
+from retia.api.jail import jail
 from retia.api.settings import Settings
 from retia.shards.errors import ServiceError
 
@@ -34,8 +35,8 @@ def listen(host: str, port: int) -> tuple[socket.socket, str]:
     return listener, f"http://{shown}:{listener.getsockname()[1]}"
 
 
-def run(settings: Settings, listener: socket.socket) -> None:
-    """Serve until SIGTERM or SIGINT; the worker is restarted when it dies."""
+def run(settings: Settings, listener: socket.socket, with_worker: bool = True) -> None:
+    """Serve until SIGTERM or SIGINT; the worker, if one is wanted, is restarted when it dies."""
     app = create_app(settings)
     config = uvicorn.Config(
         app,
@@ -49,11 +50,14 @@ def run(settings: Settings, listener: socket.socket) -> None:
     )
     worker = WorkerProcess(settings)
     signal.signal(signal.SIGTERM, _leave)
-    worker.start()
+    if with_worker:
+        worker.start()
+    jail.warm_up()
     try:
         uvicorn.Server(config).run(sockets=[listener])
     finally:
-        worker.stop()
+        if with_worker:
+            worker.stop()
 
 
 class WorkerProcess:

@@ -2,6 +2,7 @@
 
 import difflib
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -33,6 +34,7 @@ class Settings(BaseModel):
     data: Path = Path("retia-data")
     database_url: str = ""
     public_url: str = ""
+    accel_location: str = ""
     registration: Literal["open", "invite", "closed"] = "closed"
     trusted_proxies: str = ""
     oidc_issuer: str = ""
@@ -42,6 +44,7 @@ class Settings(BaseModel):
     smtp_url: SecretStr = SecretStr("")
     mail_from: str = ""
     max_body: Annotated[int, Field(ge=1 << 16)] = 1 << 30
+    blob_quota: Annotated[int, Field(ge=1 << 16)] = 100 << 30
     max_predictions: Annotated[int, Field(ge=1 << 16)] = 256 << 20
     patience: Annotated[float, Field(ge=0.1)] = 10.0
     least_rate: Annotated[int, Field(ge=1)] = 16 << 10
@@ -98,6 +101,13 @@ class Settings(BaseModel):
         parts = urlsplit(value.get_secret_value())
         if value and (parts.scheme not in ("smtp", "smtps") or not parts.hostname):
             raise ValueError("write smtps://USER:PASSWORD@HOST or smtp://HOST:PORT")
+        return value
+
+    @field_validator("accel_location")
+    @classmethod
+    def _is_location(cls, value: str) -> str:
+        if value and not re.fullmatch(r"(/[A-Za-z0-9_-]+)+", value):
+            raise ValueError("write a location of the proxy's: /stored")
         return value
 
     @field_validator("public_url", "oidc_issuer")

@@ -101,6 +101,27 @@ class Storage:
         """A stored file."""
         return (self._root / key).open("rb")
 
+    def stored_at(self, key: str) -> float | None:
+        """When a file was stored, in seconds since 1970; none where there is no such file."""
+        try:
+            return (self._root / key).stat().st_mtime
+        except FileNotFoundError:
+            return None
+
+    def remove(self, key: str) -> int:
+        """Remove a file, if it is there: how many bytes it had."""
+        path = self._root / key
+        try:
+            size = path.stat().st_size
+            path.unlink()
+        except FileNotFoundError:
+            return 0
+        return size
+
+    def remove_version(self, name: str, version: str) -> None:
+        """Remove the folder of a version; its blobs stay."""
+        shutil.rmtree(self.version(name, version), ignore_errors=True)
+
     def put(self, key: str, path: Path) -> None:
         """Store a copy of a file that has been checked."""
         with self.scratch() as draft, path.open("rb") as source:

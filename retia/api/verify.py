@@ -87,7 +87,10 @@ def _wanted(session: Session) -> set[str]:
     wanted |= {
         predictions_key(sha256) for sha256 in session.scalars(select(Submission.predictions_sha256))
     }
-    parts = select(Publication).where(Publication.sealed_part.is_not(None))
+    parts = select(Publication).where(
+        Publication.sealed_part.is_not(None),
+        Publication.state.in_(("received", "checking", "published")),
+    )
     wanted |= {
         sealed_key(row.dataset.owner_id, str(row.sealed_part)) for row in session.scalars(parts)
     }

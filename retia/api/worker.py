@@ -10,6 +10,7 @@ import pyarrow as pa
 from sqlalchemy.exc import SQLAlchemyError
 
 from retia.api.checking import check_version
+from retia.api.collecting import collect_if_free
 from retia.api.context import Context
 from retia.api.exhibits.keep import keep_exhibit, show
 from retia.api.publishing import conflict, publish_shards
@@ -47,8 +48,11 @@ from retia.shards.version import Version
 from retia.shards.writer import write_parquet
 
 IDLE_SECONDS = 0.25
+NICENESS = 5
 
 RETRY_SECONDS = 1.0
+
+COLLECT_SECONDS = 3600.0
 
 log = logging.getLogger("retia.worker")
 
@@ -63,8 +67,14 @@ Baselines = list[tuple[Upload, list[SeedScore]]]
 
 
 def work(server: Context, parent: int | None = None, once: bool = False) -> None:
-    """Do jobs until the parent process is gone; with `once`, until none is left."""
+    """Do jobs until the parent process is gone; with `once`, until none is left.
+
+    Beside its parent it takes the processor time that requests leave.
+    """
+    if parent is not None:
+        os.nice(NICENESS)
     release_dead(server.database)
+    next_collection = time.monotonic() + COLLECT_SECONDS
     while parent is None or os.getppid() == parent:
         try:
             busy = any(do_one(server, table, job) for table, job in JOBS)
@@ -75,6 +85,9 @@ def work(server: Context, parent: int | None = None, once: bool = False) -> None
         if not busy:
             if once:
                 return
+            if time.monotonic() >= next_collection:
+                collect_if_free(server)
+                next_collection = time.monotonic() + COLLECT_SECONDS
             time.sleep(IDLE_SECONDS)
 
 
@@ -88,11 +101,23 @@ def do_one(server: Context, table: type[J], job: Callable[[Context, Claim[J]], N
     claimed = claim(server.database, table, lease)
     if claimed is None:
         return False
+    start, outcome = time.perf_counter(), "done"
     try:
         with keeping(server.database, claimed, lease):
             job(server, claimed)
     except Exception as error:
+        outcome = type(error).__name__
         _end(server, claimed, error)
+    log.info(
+        "job",
+        extra={
+            "table": table.__tablename__,
+            "job": claimed.id,
+            "fence": claimed.fence,
+            "outcome": outcome,
+            "seconds": round(time.perf_counter() - start, 4),
+        },
+    )
     return True
 
 
@@ -199,6 +224,8 @@ def _baseline(
 
 
 def _version(server: Context, publication: Publication) -> Version:
+    if publication.state == "withdrawn":
+        raise CheckError(f"the version was withdrawn: {publication.problem}")
     return Version.open(server.storage.version(publication.name, publication.version))
 
 

@@ -17,6 +17,7 @@ from retia.cli import (
     run,
     serve,
     sweep,
+    tokens,
 )
 from retia.shards.errors import RetiaError
 
@@ -35,7 +36,7 @@ def make_app() -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     datasets = (data, build, imports, check, motifs, query, describe)
-    for group in (*datasets, run, sweep, compare, remote, serve):
+    for group in (*datasets, run, sweep, compare, remote, tokens, serve):
         group.register(app)
     return app
 

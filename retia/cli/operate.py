@@ -29,6 +29,7 @@ def register(admin: typer.Typer) -> None:
     """Add the verbs of this module."""
     admin.command("list")(list_rows)
     admin.command("withdraw")(withdraw)
+    admin.command("collect")(collect)
     admin.command("rescore")(rescore)
     admin.command("migrate")(migrate)
     admin.command("backup")(backup)
@@ -59,19 +60,48 @@ def list_rows(
 
 
 def withdraw(
-    submission: Annotated[str, typer.Argument(help="The id of a submission.")],
+    what: Annotated[
+        str, typer.Argument(metavar="ID|NAME@VERSION", help="A submission, or a version.")
+    ],
+    reason: Annotated[
+        str | None, typer.Option(help="Why; for a version, shown to everyone.")
+    ] = None,
     data: Data = None,
     database: DatabaseUrl = None,
 ) -> None:
-    """Take a submission from the board. It stays, as withdrawn, and counts for the quota."""
+    """Take a submission from the board, or a version from the server. A tombstone stays."""
+    name, is_version, version = what.partition("@")
+    if is_version and not reason:
+        raise InputError("a version is withdrawn with a --reason, which everyone sees")
     with server(data, database) as found:
         from retia.api.audit import OPERATOR, note
+        from retia.api.publishing import withdraw_version
         from retia.leaderboard.submissions import withdraw as take_away
 
         with found.database.write() as session:
-            take_away(session, submission)
-            note(session, OPERATOR, "submission.withdraw", submission)
-    console.print(f"{submission} is withdrawn")
+            if is_version:
+                withdraw_version(session, name, version, str(reason))
+            else:
+                take_away(session, what)
+            kind = "version" if is_version else "submission"
+            note(session, OPERATOR, f"{kind}.withdraw", what)
+        if is_version:
+            found.storage.remove_version(name, version)
+    console.print(f"{what} is withdrawn")
+
+
+def collect(
+    data: Data = None,
+    database: DatabaseUrl = None,
+    as_json: AsJson = False,
+) -> None:
+    """Remove files that nothing has named for a day; a worker does so every hour."""
+    with server(data, database) as found:
+        from retia.api.collecting import collect as remove
+
+        done = remove(found)
+    card = {"files": done.files, "bytes": done.bytes}
+    _tell(card, f"{done.files} files of {done.bytes} bytes are removed", as_json)
 
 
 def rescore(

@@ -43,6 +43,9 @@ def serve(
     host: Annotated[str, typer.Option(help="Address to listen at.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65_535, help="0 takes a free one.")] = 8000,
     database: DatabaseUrl = None,
+    with_worker: Annotated[
+        bool, typer.Option("--worker/--no-worker", help="Whether to run a worker beside it.")
+    ] = True,
 ) -> None:
     """Run a server and its worker until Ctrl-C. Prints its URL."""
     try:
@@ -54,7 +57,8 @@ def serve(
     configure(settings)
     socket, url = listen(host, port)
     print_line(f"Retia serves {settings.data} at {url}")
-    run(settings, socket)
+    settings = settings.model_copy(update={"public_url": settings.public_url or url})
+    run(settings, socket, with_worker)
 
 
 def worker(

@@ -202,6 +202,23 @@ class Client:
         body = {"name": name, "password": password, "scopes": scopes, "label": label}
         return self._json("POST", "/tokens", need="token", json=body)
 
+    def create_user(
+        self, name: str, password: str, email: str | None = None, invitation: str | None = None
+    ) -> Answer:
+        """A new account: `{name, role}`."""
+        self._check_private()
+        body = {"name": name, "password": password, "email": email, "invitation": invitation}
+        given = {key: value for key, value in body.items() if value is not None}
+        return self._json("POST", "/users", need="name", json=given)
+
+    def tokens(self) -> Answer:
+        """The tokens of the account: `{user, items}`, and never what they are."""
+        return self._json("GET", "/tokens")
+
+    def revoke_token(self, number: int) -> None:
+        """End a token of the account."""
+        self._call("DELETE", _path("tokens", str(number)))
+
     def _json(self, method: str, path: str, need: str | None = None, **options: Any) -> Answer:
         """The answer as an object that has the key `need`."""
         content = self._call(method, path, **options)

@@ -31,7 +31,22 @@ def require_token(server: str) -> str:
 def store_token(server: str, token: str) -> Path:
     """Keep a token for a server in a file of mode 0600; returns its path."""
     path = _token_file()
-    content = json.dumps(_read(path) | {server: token}, indent=2, sort_keys=True)
+    _write(path, _read(path) | {server: token})
+    return path
+
+
+def forget_token(server: str) -> str | None:
+    """Remove the token of a server from that file, and return it; none where there is none."""
+    path = _token_file()
+    tokens = _read(path)
+    token = tokens.pop(server, None)
+    if token is not None:
+        _write(path, tokens)
+    return token
+
+
+def _write(path: Path, tokens: dict[str, str]) -> None:
+    content = json.dumps(tokens, indent=2, sort_keys=True)
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     part = path.with_name(f".{path.name}.{secrets.token_hex(8)}.part")
     descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -40,7 +55,6 @@ def store_token(server: str, token: str) -> Path:
         file.flush()
         os.fsync(file.fileno())
     part.replace(path)
-    return path
 
 
 def _token_file() -> Path:

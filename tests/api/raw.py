@@ -1,5 +1,6 @@
 """HTTP by hand: requests that no library would send."""
 
+import re
 import socket
 import time
 from collections.abc import Iterator
@@ -30,11 +31,20 @@ def connected(client: httpx.Client) -> Iterator[socket.socket]:
 
 
 def ask(client: httpx.Client, request: bytes) -> Answer:
-    """Send these bytes, and read until there is a status line."""
+    """Send these bytes, and read one answer with its body."""
     with connected(client) as connection:
         connection.sendall(request)
         start = time.monotonic()
-        return Answer(connection.recv(100_000), time.monotonic() - start)
+        content = b""
+        while not _is_whole(content) and (chunk := connection.recv(1 << 20)):
+            content += chunk
+        return Answer(content, time.monotonic() - start)
+
+
+def _is_whole(content: bytes) -> bool:
+    head, end, body = content.partition(b"\r\n\r\n")
+    length = re.search(rb"\r\ncontent-length: (\d+)", head, re.IGNORECASE)
+    return bool(end) and length is not None and len(body) >= int(length[1])
 
 
 def drip(client: httpx.Client, first: bytes, seconds: float, drop: bytes = b"x") -> Answer:

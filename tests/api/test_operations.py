@@ -15,6 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy.exc import OperationalError
 
 from retia.api.settings import Settings
+from retia.shards.canonical import sha256_bytes
 from retia.shards.errors import InputError
 from retia.shards.version import Version
 from tests.api.client import API, bearer, put
@@ -201,7 +202,7 @@ def test_a_request_that_is_going_is_finished_before_the_end(
     """SIGTERM in the middle of an upload: it is answered, and no new connection is taken."""
     running = serve()
     content = b"x" * 100_000
-    sha256 = __import__("hashlib").sha256(content).hexdigest()
+    sha256 = sha256_bytes(content)
     head = (
         f"PUT {API}/blobs/{sha256} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(content)}\r\n"
         f"Authorization: Bearer {running.tokens['ada']}\r\n\r\n"
@@ -210,9 +211,11 @@ def test_a_request_that_is_going_is_finished_before_the_end(
         connection.sendall(head.encode() + content[:50_000])
         time.sleep(0.3)
         running.process.send_signal(signal.SIGTERM)
-        time.sleep(0.5)
-        with pytest.raises(OSError):
-            socket.create_connection(connection.getpeername(), timeout=2)
+        end = time.monotonic() + 8
+        with pytest.raises(ConnectionRefusedError):
+            while time.monotonic() < end:
+                socket.create_connection(connection.getpeername(), timeout=2).close()
+                time.sleep(0.1)
         connection.sendall(content[50_000:])
         assert connection.recv(1000).split()[1] == b"201"
     assert running.process.wait(20) == 0
@@ -230,3 +233,23 @@ def test_a_client_that_leaves_is_no_error_of_the_server(running: Running) -> Non
         assert time.monotonic() < end
         time.sleep(0.1)
     assert {line["level"] for line in lines(running)} == {"INFO"}
+
+
+def test_every_job_is_a_line_too(
+    local: Local, versions: dict[str, Version], caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level("INFO", "retia.worker"):
+        local.publish(versions["link"])
+    found = [record.__dict__ for record in caplog.records if record.message == "job"]
+    assert ("publications", "done") in {(line["table"], line["outcome"]) for line in found}
+    assert all(line["seconds"] > 0 for line in found)
+
+
+@pytest.mark.parametrize(("trusted", "shown"), [("127.0.0.1", "198.51.100.9"), ("", "127.0.0.1")])
+def test_a_proxy_is_believed_where_it_is_trusted(
+    trusted: str, shown: str, serve: Callable[..., Running]
+) -> None:
+    running = serve(RETIA_TRUSTED_PROXIES=trusted)
+    headers = {"X-Forwarded-For": "198.51.100.9", "X-Request-ID": "through-a-proxy"}
+    running.client.get("/healthz", headers=headers)
+    assert line_of(running, "through-a-proxy")["client"] == shown

@@ -1,12 +1,20 @@
 """The pages: whole, escaped, and strict."""
 
+import html
+import json
+import re
+from collections.abc import Callable
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 
+from retia.api.pages.documents import document, names
+from retia.api.queries import published_version
 from retia.shards.version import Version
 from tests.api.client import API, meta_of, predictions, submit
 from tests.api.conftest import Local
+from tests.toys import toy_link
 
 HTML = {"Accept": "text/html"}
 PAGES = [
@@ -108,3 +116,101 @@ def test_the_description_of_the_api_is_whole(board: Local) -> None:
     assert references <= set(schema["components"]["schemas"])
     for path in ("/datasets", "/submissions", "/blobs/{sha256}", "/leaderboards/{dataset}/{task}"):
         assert f"{API}{path}" in schema["paths"]
+
+
+def test_titles_of_any_script_and_length_are_shown(
+    make_local: Callable[..., Local], tmp_path: Path
+) -> None:
+    """Right-to-left, emoji, one word of 300 letters, markup: all of it is text."""
+    titles = ["شبكة الأوعية 🧠🩸", "w" * 300, "<b onclick=alert(1)>&\"'"]
+    local = make_local()
+    for number, title in enumerate(titles):
+        version = toy_link(tmp_path, name=f"toy-{number}", source=f"title-{number}")
+        local.publish(version)
+        with local.context.database.write() as session:
+            row = published_version(session, f"toy-{number}")
+            row.summary = row.summary | {"title": title}
+            row.manifest = row.manifest.replace(
+                json.dumps(version.manifest.title)[1:-1], json.dumps(title)[1:-1]
+            )
+    for page in ("/", "/datasets", *(f"/datasets/toy-{number}" for number in range(len(titles)))):
+        answer = local.client.get(page, headers=HTML)
+        assert answer.status_code == 200
+        assert not any("onclick" in attributes for _, attributes in tags(answer.text))
+    assert titles[2] in html.unescape(local.client.get("/datasets/toy-2", headers=HTML).text)
+    assert titles[0] in local.client.get("/datasets/toy-0", headers=HTML).text
+
+
+def test_an_empty_server_says_what_to_do(local: Local) -> None:
+    for page in ("/", "/datasets"):
+        assert "retia publish REF" in local.client.get(page, headers=HTML).text
+
+
+def test_datasets_are_filtered_and_paged(board: Local, monkeypatch: pytest.MonkeyPatch) -> None:
+    def found(query: str) -> list[str]:
+        text = board.client.get(f"/datasets?{query}", headers=HTML).text
+        return re.findall(r'<h3 class="name"><a href="/datasets/([^"]+)"', text)
+
+    everything = set(found(""))
+    assert {"toy-link", "toy-sealed", "toy-node"} <= everything
+    assert found("task=node") == ["toy-node"]
+    assert set(found("size=small")) == everything
+    assert found("size=large") == []
+    assert found("q=TOY+sealed") == ["toy-sealed"]
+    assert found("licence=none-such") == []
+    assert found("order=name") == sorted(everything)
+    assert found("order=nodes")[0] == "toy-sealed"
+    assert set(found("size=huge&order=odd")) == everything
+    monkeypatch.setattr("retia.api.catalogue.PAGE", 2)
+    pages = [found(f"order=name&page={page}") for page in (1, 2, 99)]
+    assert [*pages[0], *pages[1]] == sorted(everything)
+    assert pages[2] == pages[1]
+    assert board.client.get("/datasets?page=0", headers=HTML).status_code == 422
+
+
+def test_a_failing_page_is_a_page(local: Local, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("on purpose")
+
+    monkeypatch.setattr("retia.api.pages.catalogue.find_datasets", fail)
+    answer = local.client.get("/", headers=HTML)
+    assert answer.status_code == 500
+    assert "the server failed; its log says more" in answer.text
+    assert "on purpose" not in answer.text
+    assert "unsafe" not in answer.headers["content-security-policy"]
+
+
+def test_every_document_is_in_the_index_and_its_links_lead_somewhere(local: Local) -> None:
+    listed = set(re.findall(r'href="/docs/([a-z-]+)', document("index").body))
+    assert listed == set(names())
+    for name in names():
+        text = local.client.get(f"/docs/{name}", headers=HTML).text
+        for link in re.findall(r'(?:href|src)="(/docs/[^"]+)"', text):
+            target, _, section = link.partition("#")
+            answer = local.client.get(target, headers=HTML)
+            assert answer.status_code == 200, (name, link)
+            assert not section or f'id="{section}"' in answer.text, (name, link)
+
+
+def test_the_card_of_a_link_needs_the_public_url(make_local: Callable[..., Local]) -> None:
+    local = make_local(public_url="https://retia.example.org")
+    text = local.client.get("/", headers={**HTML, "Host": "evil.example"}).text
+    assert 'property="og:image" content="https://retia.example.org/static/social.png' in text
+    assert "evil.example" not in text
+
+
+def test_answers_are_compressed_but_for_visitors_with_a_cookie(board: Local) -> None:
+    board.client.cookies.clear()
+    plain = {**HTML, "Accept-Encoding": "gzip"}
+    assert board.client.get("/docs", headers=plain).headers["content-encoding"] == "gzip"
+    cookie = {**plain, "Cookie": "x=1"}
+    assert "content-encoding" not in board.client.get("/docs", headers=cookie).headers
+    place = f"{API}/datasets/toy-link/1.0.0/files/pages/exhibit.json"
+    assert "content-encoding" not in board.client.get(place, headers=plain).headers
+
+
+def test_a_named_sum_is_kept_for_ever(board: Local) -> None:
+    text = board.client.get("/", headers=HTML).text
+    for place in re.findall(r'"(/static/[^"]+)"', text):
+        assert "immutable" in board.client.get(place).headers["cache-control"]
+    assert "immutable" not in board.client.get("/static/base.css").headers.get("cache-control", "")

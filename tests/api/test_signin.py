@@ -4,7 +4,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from retia.api.problems import Problem
 from retia.api.settings import Settings
 from retia.leaderboard.tables import Audit, Limit, User
 from tests.api.client import API, bearer
-from tests.api.conftest import PASSWORD, Local, TestClient
+from tests.api.conftest import PASSWORD, Local, TestClient, make_tokens, open_local
 
 SUM = "0" * 64
 
@@ -31,12 +31,31 @@ def ask_token(client: httpx.Client, name: str, password: str = PASSWORD) -> http
     )
 
 
+@pytest.fixture
+def make_either(database_url: str, tmp_path: Path) -> Iterator[Callable[..., Local]]:
+    """An app with the accounts of the tests, on SQLite and on PostgreSQL."""
+    opened: list[Local] = []
+
+    def make(**settings: object) -> Local:
+        folder = tmp_path / "data"
+        context = Context.open(Settings(data=folder, database_url=database_url))
+        tokens = make_tokens(context)
+        context.database.close()
+        opened.append(open_local(folder, tokens, database_url=database_url, **settings))
+        return opened[-1]
+
+    yield make
+    for local in opened:
+        local.context.database.close()
+
+
 def from_network(local: Local, address: str) -> TestClient:
     """A client that the app sees come from this address."""
     return TestClient(local.client.app, raise_server_exceptions=False, client=(address, 40_000))
 
 
-def test_whoever_guesses_is_stopped_and_the_owner_is_not(local: Local) -> None:
+def test_whoever_guesses_is_stopped_and_the_owner_is_not(make_either: Callable[..., Local]) -> None:
+    local = make_either()
     home, away = from_network(local, "192.0.2.7"), from_network(local, "198.51.100.9")
     assert ask_token(home, "uma").status_code == 201
     codes = [ask_token(away, "uma", f"guess {n}").status_code for n in range(12)]
@@ -209,8 +228,8 @@ def test_a_name_that_could_mislead_is_refused(name: str, make_local: Callable[..
     assert answer.headers["content-type"] == "application/problem+json"
 
 
-def test_of_many_who_take_a_name_at_once_one_gets_it(make_local: Callable[..., Local]) -> None:
-    local = make_local(registration="open")
+def test_of_many_who_take_a_name_at_once_one_gets_it(make_either: Callable[..., Local]) -> None:
+    local = make_either(registration="open")
     body = {"name": "wanted", "password": PASSWORD}
     with local.client, ThreadPoolExecutor(6) as pool:
         codes = list(
@@ -242,9 +261,9 @@ def test_an_invitation_works_once(make_local: Callable[..., Local]) -> None:
 
 
 def test_one_invitation_makes_one_account_when_two_use_it(
-    make_local: Callable[..., Local],
+    make_either: Callable[..., Local],
 ) -> None:
-    local = make_local(registration="invite")
+    local = make_either(registration="invite")
     headers = bearer(local.tokens["root"])
     made = local.client.post(f"{API}/invitations", json={}, headers=headers)
     invitation = made.json()["link"].partition("=")[2]
@@ -257,7 +276,8 @@ def test_one_invitation_makes_one_account_when_two_use_it(
         assert sorted(pool.map(take, range(2, 6))) == [201, 422, 422, 422]
 
 
-def test_tokens_are_listed_and_revoked(local: Local) -> None:
+def test_tokens_are_listed_and_revoked(make_either: Callable[..., Local]) -> None:
+    local = make_either()
     body = {"name": "uma", "password": PASSWORD, "scopes": ["read"], "label": "laptop"}
     made = local.client.post(f"{API}/tokens", json=body).json()
     headers = bearer(made["token"])
@@ -276,7 +296,8 @@ def test_tokens_are_listed_and_revoked(local: Local) -> None:
     assert foreign.status_code == 404
 
 
-def test_what_is_done_to_rights_is_noted(local: Local) -> None:
+def test_what_is_done_to_rights_is_noted(make_either: Callable[..., Local]) -> None:
+    local = make_either()
     made = ask_token(local.client, "uma").json()
     local.client.delete(f"{API}/tokens/{made['id']}", headers=bearer(local.tokens["uma"]))
     local.client.post(f"{API}/invitations", json={}, headers=bearer(local.tokens["root"]))

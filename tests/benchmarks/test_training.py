@@ -124,7 +124,9 @@ def test_class_weights_of_links_are_refused(communities: Version) -> None:
 @pytest.mark.parametrize("decoder", ["dot", "hadamard", "difference", "distance", "metric"])
 def test_every_decoder_learns_communities(communities: Version, decoder: str) -> None:
     truth = load_truth(communities, "link", 0, "test")
-    found = evaluate(truth, _train(communities, "matrix-factorisation", decoder=decoder).predictions["test"])
+    found = evaluate(
+        truth, _train(communities, "matrix-factorisation", decoder=decoder).predictions["test"]
+    )
     assert found["matched.rocauc"] > 0.6
 
 

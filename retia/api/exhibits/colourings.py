@@ -15,7 +15,7 @@ from retia.shards.version import Version
 
 ABSENT = 255
 MOST_CLASSES = 200
-QUANTITIES = ("radius", "degree", "length")
+QUANTITIES = ("radius", "length")
 WIDE = 30.0
 
 Ints = NDArray[np.int64]
@@ -64,7 +64,8 @@ def node_colourings(version: Version, nodes: Ints) -> Iterator[Colouring]:
         if column.dtype == "string" and column.role != "text" and not column.shape:
             yield from _words(column, "nodes", version.nodes([column.name])[column.name], nodes)
     for column in version.manifest.columns:
-        if column.name in QUANTITIES and not column.shape:
+        is_degree = column.recipe is not None and column.recipe.function == "degree"
+        if (is_degree or column.name in QUANTITIES) and not column.shape:
             values = column_array(version.nodes([column.name])[column.name])
             yield _quantity(column, "nodes", values[nodes])
 

@@ -10,7 +10,7 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import reverse_cuthill_mckee
 
 from retia.api.exhibits.colourings import ABSENT, Colouring, node_colourings
-from retia.api.exhibits.palette import GROUND, table
+from retia.api.exhibits.palette import CLASSES, GROUND
 from retia.shards.arrays import pairs
 from retia.shards.version import Version
 
@@ -103,9 +103,10 @@ def _picture(cell: Ints, side: int) -> bytes:
     shade = np.log1p(counts.reshape(side, side))
     level = np.round(shade / (shade.max() or 1.0) * (ABSENT - 1)).astype(np.uint8)
     level[(level > 0) & (level < 60)] = 60
-    colours = table(Colouring("count", "nodes", level))
     scale = np.linspace(0, 1, 256)[:, None]
-    colours = np.round(np.array(GROUND) * (1 - scale) + colours[0] * scale).astype(np.uint8)
+    colours = np.round(np.array(GROUND) * (1 - scale) + np.array(CLASSES[0]) * scale).astype(
+        np.uint8
+    )
     image = Image.fromarray(level, "P")
     image.putpalette(colours.tobytes())
     zoom = max(1, SIDE // side)

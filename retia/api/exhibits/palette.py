@@ -1,5 +1,7 @@
 """The colours of pictures, on a dark ground: one scale for quantities, a set for classes."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -28,3 +30,10 @@ def table(colouring: Colouring | None) -> NDArray[np.uint8]:
             steps = [colour[channel] for colour in SCALE]
             colours[:ABSENT, channel] = np.interp(place, np.arange(len(SCALE)), steps)
     return colours.round().astype(np.uint8)
+
+
+def stops(header: dict[str, Any]) -> list[str]:
+    """The colours of a colouring, `#rrggbb`: the ends and steps of a range, or one a class."""
+    named = header.get("classes")
+    colours = SCALE if named is None else CLASSES[: len(named)]
+    return [f"#{red:02x}{green:02x}{blue:02x}" for red, green, blue in colours]

@@ -51,7 +51,7 @@ def make_plots(version: Version) -> list[Plot]:
         if task.type == "node":
             labels = public_labels(version, task)
             counts = np.bincount(labels[labels >= 0], minlength=len(task.classes))
-            plots.append(bars(f"Classes of {task.name}, where public", task.classes, counts))
+            plots.append(bars(f"Public labels of {task.name}", task.classes, counts))
     return [plot for plot in plots if sum(plot.counts)]
 
 

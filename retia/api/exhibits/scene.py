@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retia.api.exhibits.colourings import ABSENT, Colouring, edge_colourings, node_colourings
+from retia.api.exhibits.palette import stops
 from retia.api.exhibits.thinning import thin
 from retia.shards.arrays import column_array, pairs
 from retia.shards.manifest import Manifest, Relation
@@ -72,7 +73,10 @@ class Scene:
             "extent": self.extent,
             "unit": self.unit,
             "widths": self.widths is not None,
-            "colourings": [colouring.header() for colouring in self.colourings],
+            "colourings": [
+                header | {"colours": stops(header)}
+                for header in (colouring.header() for colouring in self.colourings)
+            ],
         }
 
 
@@ -95,13 +99,13 @@ def make_scene(version: Version) -> Scene | None:
     kept = thin(placed, ends, rows, thick, length, MAX_NODES, MAX_LINES)
     renumbered = np.full(len(position), -1)
     renumbered[kept.nodes] = np.arange(len(kept.nodes))
-    quantised, extent = _quantise(position[kept.nodes])
+    quantised, extent = quantise(position[kept.nodes])
     on_lines = [] if relation is None else edge_colourings(version, relation, kept.edges)
     colourings = (*on_lines, *node_colourings(version, kept.nodes))[:MAX_COLOURINGS]
     return Scene(
         quantised,
         renumbered[ends[kept.edges]].astype(np.uint16).reshape(-1, 2),
-        None if thick is None else _widths(thick[kept.edges]),
+        None if thick is None else widths(thick[kept.edges]),
         tuple(replace(c, values=np.ascontiguousarray(c.values)) for c in colourings),
         extent,
         unit,
@@ -137,7 +141,7 @@ def _calibre(
     return found[0], found[1]
 
 
-def _quantise(position: NDArray[np.float64]) -> tuple[NDArray[np.uint16], float]:
+def quantise(position: NDArray[np.float64]) -> tuple[NDArray[np.uint16], float]:
     """Positions on 16 bits, centred in a cube whose side is the longest extent."""
     low, high = position.min(axis=0), position.max(axis=0)
     extent = float((high - low).max()) or 1.0
@@ -147,7 +151,7 @@ def _quantise(position: NDArray[np.float64]) -> tuple[NDArray[np.uint16], float]
     return np.round(np.clip(whole, 0, 1) * TOP).astype(np.uint16), extent
 
 
-def _widths(radius: NDArray[np.float64]) -> NDArray[np.uint8]:
+def widths(radius: NDArray[np.float64]) -> NDArray[np.uint8]:
     """Radii as a share of the 99.9 % quantile, of 255."""
     top = float(np.quantile(radius, 0.999)) if len(radius) else 0.0
     return np.round(np.clip(radius / (top or 1.0), 0, 1) * ABSENT).astype(np.uint8)

@@ -42,7 +42,7 @@ def thin(
     order, sizes = _by_weight(branch, weight)
     fits = np.cumsum(sizes) <= max_edges
     if num_nodes > max_nodes:
-        fits &= np.cumsum(sizes + 1) <= max_nodes
+        fits &= _nodes_needed(ends[rows], branch, order, sizes) <= max_nodes
     chosen = np.zeros(len(sizes), dtype=bool)
     chosen[order[fits]] = True
     edges = rows[chosen[branch]]
@@ -73,3 +73,13 @@ def _by_weight(branch: Ints, weight: Floats) -> tuple[Ints, Ints]:
     total = np.bincount(branch, weights=weight)
     order = np.argsort(-total, kind="stable")
     return order, np.bincount(branch)[order]
+
+
+def _nodes_needed(ends: Ints, branch: Ints, order: Ints, sizes: Ints) -> Ints:
+    """(b,) how many nodes the first branches of an order have, for each number of them."""
+    rank = np.empty(len(order), dtype=np.int64)
+    rank[order] = np.arange(len(order))
+    flat = ends[np.argsort(rank[branch], kind="stable")].ravel()
+    first = np.unique(flat, return_index=True)[1]
+    fresh = np.bincount(first // 2, minlength=len(ends))
+    return np.cumsum(fresh)[np.cumsum(sizes) - 1]

@@ -23,6 +23,7 @@ def home(server: Server) -> Response:
         found = find_datasets(session, Filters())
         return render(
             "home.html",
+            public_url=server.settings.public_url,
             datasets=found.rows[:NEWEST_DATASETS],
             total=found.total,
             tasks=found.tasks,

@@ -1,8 +1,8 @@
-"""The pages: datasets, a dataset, a leaderboard, a submission."""
+"""The pages of a leaderboard and of a submission."""
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Query, Response
 
 from retia.api.boards import PAGE_ROWS, groups_state
 from retia.api.context import Server
@@ -12,7 +12,6 @@ from retia.api.queries import (
     find_submission,
     parsed,
     published_version,
-    published_versions,
 )
 from retia.leaderboard.board_page import BoardQuery, read_page
 from retia.leaderboard.boards import find_board
@@ -22,28 +21,6 @@ from retia.protocol.rank_groups import Summary
 router = APIRouter(include_in_schema=False)
 
 Search = Annotated[str, Query(max_length=100)]
-
-
-@router.get("/datasets/{name}")
-def newest(name: str, request: Request, server: Server) -> Response:
-    """The newest version of a dataset."""
-    with server.database.read() as session:
-        version = published_version(session, name).version
-    return dataset(name, version, request, server)
-
-
-@router.get("/datasets/{name}/{version}")
-def dataset(name: str, version: str, request: Request, server: Server) -> Response:
-    """A version of a dataset."""
-    with server.database.read() as session:
-        row = published_version(session, name, version)
-        return render(
-            "dataset.html",
-            row=row,
-            manifest=parsed(row.manifest),
-            versions=published_versions(session, name),
-            url=server.settings.public_url or str(request.base_url).rstrip("/"),
-        )
 
 
 @router.get("/leaderboards/{name}/{task_name}")

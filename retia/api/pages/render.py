@@ -10,6 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from retia.api.pages.assets import asset
 
+UNITS = {"um": "µm", "um2": "µm²", "um3": "µm³"}
 CACHE = {"Cache-Control": "no-cache", "Vary": "Accept"}
 
 
@@ -39,6 +40,11 @@ def byte_size(value: int) -> str:
     return f"{short_number(value)}B" if value >= 1000 else f"{value} B"
 
 
+def unit(name: str | None) -> str:
+    """A unit as people write it; nothing for none."""
+    return UNITS.get(name or "", name or "")
+
+
 def day(seconds: float | None) -> str:
     """A time as its date, UTC."""
     return "" if seconds is None else datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d")
@@ -56,5 +62,5 @@ _templates = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-_templates.filters.update(short=short_number, size=byte_size, day=day, figure=figure)
+_templates.filters.update(short=short_number, size=byte_size, day=day, unit=unit, figure=figure)
 _templates.globals.update(asset=asset)

@@ -60,4 +60,4 @@ def file(name: str, version: str, path: str, request: Request, server: Server) -
     """A shard: its sha256 is a strong ETag; ranges are honoured."""
     with server.database.read() as session:
         shard = shard_of(session, name, version, path)
-    return file_response(request, server.storage.blob(shard.sha256), shard.sha256, path)
+    return file_response(request, server, shard)

@@ -6,8 +6,10 @@ from fastapi import APIRouter, Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from retia.api.accounts import Account
+from retia.api.audit import note
 from retia.api.auth import Publisher
 from retia.api.bodies import json_body, read_json
+from retia.api.collecting import taking
 from retia.api.context import Context, Server
 from retia.api.problems import Problem
 from retia.api.publishing import check_blobs, check_form, find, register
@@ -50,11 +52,14 @@ def _register(
     server: Context, account: Account, name: str, version: str, body: NewPublication
 ) -> str:
     check_form(body, name, version)
-    with server.database.read() as session:
-        check_blobs(session, account, body)
-    sealed_part = _keep_sealed_part(server, account, body)
     with server.database.write() as session:
-        return register(session, account, body, sealed_part).state
+        taking(session)
+        check_blobs(session, account, body)
+        sealed_part = _keep_sealed_part(server, account, body)
+        row = register(session, account, body, sealed_part)
+        if row.state == "received":
+            note(session, account.name, "publication.add", f"{row.name}@{row.version}")
+        return row.state
 
 
 def _keep_sealed_part(server: Context, account: Account, body: NewPublication) -> str | None:
