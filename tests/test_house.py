@@ -86,7 +86,7 @@ def test_in_ci_only_want_of_data_or_gpu_may_skip(
     (tmp_path / "conftest.py").write_text((ROOT / "tests" / "conftest.py").read_text())
     (tmp_path / "test_it.py").write_text(SKIPS.format(line=line, inside=inside))
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path)]
-    environment = os.environ | {"CI": "true"}
+    environment = os.environ | {"CI": "true", "PYTHONPATH": str(ROOT)}
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=environment)
     assert (done.returncode != 0) == failed, done.stdout
 

@@ -123,12 +123,7 @@ PLACES = (
     Place("buddy", "gcn", planted.triangles),
     Place(Entrant("seal", {"epochs": 10}), "common-neighbours", planted.even_cycles),
     Place(Entrant("gav", SHORT), Entrant("coordinate-mlp", SHORT), planted.vessels),
-    Place(
-        Entrant("coordinate-mlp", SHORT),
-        Entrant("graphsage", SHORT | {"decoder": "hadamard"}),
-        planted.vessels,
-        "box.rocauc",
-    ),
+    Place(Entrant("coordinate-mlp", SHORT), "common-neighbours", planted.vessels, "box.rocauc"),
     Place("label-propagation", "majority", planted.noisy_communities),
     Place("mlp", "majority", planted.noisy_communities),
     Place("correct-and-smooth", "mlp", planted.noisy_communities),

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 from sklearn.linear_model import LinearRegression
 
-from retia.leaderboard.scoring import check_predictions, score
+from retia.leaderboard.scoring import check_predictions, describe, score
 from retia.protocol.baselines import mandatory_predictions
 from retia.protocol.edge_task import make_edge_regression_task
 from retia.protocol.evaluation import evaluate, load_truth
@@ -101,7 +101,8 @@ def test_seeds_that_rank_alike_are_refused(version: Version) -> None:
     other = other.set_column(0, "seed", pa.array(np.full(other.num_rows, 10)))
     other = other.set_column(3, "pred", pa.array(3 * other["pred"].to_numpy() - 1))
     with pytest.raises(InputError, match="seeds 0 and 10 order the items alike"):
-        check_predictions(version, "weight", pa.concat_tables([one, other]), False)
+        both = check_predictions(version, "weight", pa.concat_tables([one, other]), False)
+        describe(both, version.manifest.task("weight"), deterministic=False)
 
 
 @pytest.mark.parametrize(

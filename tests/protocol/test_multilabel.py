@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, f1_score
 
 from retia.api.checking import check_version
-from retia.leaderboard.scoring import check_predictions, score
+from retia.leaderboard.scoring import check_predictions, describe, score
 from retia.protocol.audit import audit
 from retia.protocol.baselines import mandatory_predictions
 from retia.protocol.evaluation import evaluate, load_truth
@@ -148,8 +148,9 @@ def test_seeds_that_rank_the_nodes_of_each_class_alike_are_refused(version: Vers
     values = np.random.default_rng(0).random((20, 90, 3))
     check_predictions(version, "tags", predictions(version, 20, values), deterministic=False)
     values[13] = values[3] * [0.5, 2, 1] + [0, 1, 3]
+    checked = check_predictions(version, "tags", predictions(version, 20, values), False)
     with pytest.raises(InputError, match="seeds 3 and 13"):
-        check_predictions(version, "tags", predictions(version, 20, values), deterministic=False)
+        describe(checked, version.manifest.task("tags"), deterministic=False)
 
 
 def test_baselines_are_priors_and_the_best_encoding(version: Version) -> None:
