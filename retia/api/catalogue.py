@@ -114,7 +114,7 @@ def newest_results(session: Session, limit: int) -> list[Result]:
     results = []
     for row in rows:
         measure = parsed(row.publication.manifest).task(row.task).primary.key
-        found = summaries(row.scores)["test"].get(measure)
+        found = summaries(row.current_scores)["test"].get(measure)
         if found is not None:
             results.append(Result(row, measure, found))
     return results

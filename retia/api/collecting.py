@@ -16,8 +16,8 @@ from retia.api.context import Context
 from retia.api.schemas import SealedPart
 from retia.api.storage import blob_key, sealed_key
 from retia.api.verify import stored_parts
+from retia.leaderboard.leases import clock
 from retia.leaderboard.locks import STORAGE, locked
-from retia.leaderboard.queue import clock
 from retia.leaderboard.tables import Blob, Publication, PublicShard
 from retia.shards.errors import ServiceError
 from retia.shards.manifest import Manifest

@@ -14,7 +14,7 @@ from retia.api.collecting import collect_if_free
 from retia.api.context import Context
 from retia.api.exhibits.keep import keep_exhibit, show
 from retia.api.publishing import conflict, publish_shards
-from retia.api.schemas import SealedPart
+from retia.api.verify import stored_parts
 from retia.leaderboard.boards import open_board
 from retia.leaderboard.grouping import group
 from retia.leaderboard.queue import (
@@ -146,7 +146,7 @@ def publish(server: Context, job: Claim[Publication]) -> None:
         row = session.get_one(Publication, job.id)
         _refuse_conflict(conflict(session, row))
         manifest = Manifest.model_validate_json(row.manifest)
-        sealed, owner_id = _sealed_part(server, row), row.dataset.owner_id
+        sealed, owner_id = stored_parts(server.storage, row), row.dataset.owner_id
     with server.storage.workplace(row.name, row.version, job.fence) as folder:
         version = server.storage.lay_out(folder, manifest, sealed, owner_id)
         findings = check_version(version)
@@ -176,13 +176,6 @@ def _keep_findings(server: Context, job: Claim[Publication], findings: list[Find
             f"{len(failed)} of {len(findings)} checks failed; the first: "
             f"{first.check} on {first.subject}: {first.detail}"
         )
-
-
-def _sealed_part(server: Context, row: Publication) -> SealedPart | None:
-    if row.sealed_part is None:
-        return None
-    path = server.storage.sealed(row.dataset.owner_id, row.sealed_part)
-    return SealedPart.model_validate_json(path.read_bytes())
 
 
 def _refuse_conflict(reason: str | None) -> None:

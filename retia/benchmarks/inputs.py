@@ -270,31 +270,34 @@ def _pair_view(
     return replace(view, x=torch.cat([features, view.positions], dim=1))
 
 
-def _counting(version: Version) -> dict[int, Recipe]:
-    """The recipes of the inputs that count or sum edges, by their place among the inputs."""
+def _counting(version: Version) -> dict[int, tuple[str, Recipe]]:
+    """The inputs that count or sum edges, by their place: name and recipe."""
     places = column_places(version, "feature")
     return {
-        places[column.name]: column.recipe
+        places[column.name]: (column.name, column.recipe)
         for column in version.manifest.columns
         if column.name in places and column.recipe and column.recipe.function in COUNTS
     }
 
 
 def _counts(
-    version: Version, first: str, counting: dict[int, Recipe], scaling: Scaling, device: str
+    version: Version,
+    first: str,
+    counting: dict[int, tuple[str, Recipe]],
+    scaling: Scaling,
+    device: str,
 ) -> EdgeCounts:
-    features = node_features(version)
-    assert features is not None
-    columns, given = list(counting), [recipe.parameters for recipe in counting.values()]
-    known = features[:, columns].astype(np.float64)
+    names, recipes = zip(*counting.values(), strict=True)
+    table, given = version.nodes(list(names)), [recipe.parameters for recipe in recipes]
+    known = np.stack([table[name].to_numpy() for name in names], axis=1).astype(np.float64)
     spread = known.std(axis=0)
     raw = scaling == "raw"
-    amounts = [_amounts(version, first, recipe) for recipe in counting.values()]
+    amounts = [_amounts(version, first, recipe) for recipe in recipes]
     return EdgeCounts(
-        columns=tuple(columns),
+        columns=tuple(counting),
         ends=tuple(ENDS[str(p["direction"])] for p in given),
         log=tuple(bool(p.get("log1p", False)) for p in given),
-        mean=tuple(np.zeros(len(columns)) if raw else known.mean(axis=0)),
+        mean=tuple(np.zeros(len(names)) if raw else known.mean(axis=0)),
         spread=tuple(np.where(raw | (spread == 0), 1.0, spread)),
         amounts=torch.as_tensor(np.stack(amounts, axis=1), device=device),
     )

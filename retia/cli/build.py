@@ -11,7 +11,6 @@ from retia.cli.build_functional import build_functional
 from retia.cli.build_options import (
     ONLY,
     SEALED,
-    AsJson,
     Cache,
     License,
     Out,
@@ -20,6 +19,7 @@ from retia.cli.build_options import (
     Workers,
     run_build,
 )
+from retia.cli.options import AsJson
 from retia.cli.output import console, print_json, print_line, print_table
 
 VesselSibling = Literal["link", "node", "junction"]

@@ -10,7 +10,6 @@ import typer
 from retia.cli.build_options import (
     ONLY,
     SEALED,
-    AsJson,
     Cache,
     Folder,
     License,
@@ -21,6 +20,7 @@ from retia.cli.build_options import (
     column,
     run_build,
 )
+from retia.cli.options import AsJson
 
 if TYPE_CHECKING:
     from retia.datasets.connectome.inputs import ConnectomeSource

@@ -6,8 +6,9 @@ from typing import Annotated, Literal
 
 import typer
 
-from retia.cli.build_options import AsJson, Out, Seed, VersionNumber, Workers, run_build
+from retia.cli.build_options import Out, Seed, VersionNumber, Workers, run_build
 from retia.cli.build_text import Only
+from retia.cli.options import AsJson
 
 SplitBy = Literal["random", "source", "maintainer"]
 ENCODING = "tfidf-svd-128"

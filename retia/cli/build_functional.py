@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 
 import typer
 
-from retia.cli.build_options import AsJson, License, Out, Seed, VersionNumber, Workers, run_build
+from retia.cli.build_options import License, Out, Seed, VersionNumber, Workers, run_build
+from retia.cli.options import AsJson
 
 
 def build_functional(

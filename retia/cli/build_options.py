@@ -23,7 +23,6 @@ Workers = Annotated[
     int, typer.Option(min=1, max=256, help="Threads; the result does not depend on them.")
 ]
 VersionNumber = Annotated[str, typer.Option("--version", help="Version number of the datasets.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Cache = Annotated[
     Path | None, typer.Option(help="Folder for fetched sources; the user's cache by default.")
 ]

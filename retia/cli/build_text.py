@@ -9,7 +9,6 @@ import typer
 from retia.cli.build_options import (
     ONLY,
     SEALED,
-    AsJson,
     Folder,
     License,
     Out,
@@ -19,6 +18,7 @@ from retia.cli.build_options import (
     column,
     run_build,
 )
+from retia.cli.options import AsJson
 
 if TYPE_CHECKING:
     from retia.datasets.text.inputs import TextSource

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
+from retia.cli.options import AsJson, Server
 from retia.cli.output import console, print_json, print_line, print_table
 from retia.shards.errors import CheckError, InputError
 from retia.shards.manifest import Encoding, Manifest, Task, dump
@@ -20,8 +21,6 @@ Reference = Annotated[
     str,
     typer.Argument(metavar="REF", help="name[@version] in the local store, or a version's folder."),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-Server = Annotated[str, typer.Option(metavar="URL", help="Address of a Retia server.")]
 
 
 def register(app: typer.Typer) -> None:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from retia.cli.build_options import AsJson, Workers
+from retia.cli.build_options import Workers
+from retia.cli.options import AsJson
 from retia.cli.output import console, print_json, print_line, progress
 from retia.shards.errors import CheckError, InputError
 from retia.shards.store import default_cache, resolve

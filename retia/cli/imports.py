@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 
 import typer
 
-from retia.cli.build_options import AsJson, Out, VersionNumber, run_build
+from retia.cli.build_options import Out, VersionNumber, run_build
+from retia.cli.options import AsJson
 
 
 def register(app: typer.Typer) -> None:

@@ -7,22 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from retia.cli.options import AsJson, Data, DatabaseUrl
 from retia.cli.output import console, print_json, print_line, print_table, progress
 from retia.shards.errors import CheckError, InputError, MissingExtraError
 
 if TYPE_CHECKING:
     from retia.api.context import Context
     from retia.api.settings import Settings
-
-Data = Annotated[
-    Path | None,
-    typer.Option("--data", help="The server's folder; RETIA_DATA, else ./retia-data."),
-]
-DatabaseUrl = Annotated[
-    str | None,
-    typer.Option("--database", help="SQLAlchemy URL; by default SQLite in the folder."),
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 def register(admin: typer.Typer) -> None:

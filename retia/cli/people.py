@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from retia.cli.options import AsJson, Data, DatabaseUrl
 from retia.cli.output import console, print_json, print_line, print_table
 from retia.shards.errors import InputError, MissingExtraError, NotFoundError
 
@@ -16,16 +17,7 @@ if TYPE_CHECKING:
     from retia.api.context import Context
     from retia.leaderboard.tables import User
 
-Data = Annotated[
-    Path | None,
-    typer.Option("--data", help="The server's folder; RETIA_DATA, else ./retia-data."),
-]
-DatabaseUrl = Annotated[
-    str | None,
-    typer.Option("--database", help="SQLAlchemy URL; by default SQLite in the folder."),
-]
 Name = Annotated[str, typer.Argument(help="The account's name.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 def register(admin: typer.Typer, user: typer.Typer) -> None:

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from retia.cli.options import AsJson, Server
 from retia.cli.output import console, print_json, print_line, print_table, progress
 from retia.shards.errors import CheckError, InputError
 from retia.shards.manifest import Manifest, Shard, dump
@@ -19,8 +20,6 @@ PANEL = "Publish and submit"
 REQUIRED = ("dataset", "version", "digest", "task", "method", "parameters")
 SHORTEST_POLL_S, LONGEST_POLL_S = 0.3, 5.0
 
-Server = Annotated[str, typer.Option(metavar="URL", help="Address of a Retia server.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Wait = Annotated[bool, typer.Option("--wait", help="Wait for the outcome; exit with 1 if bad.")]
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from retia.cli import operate, people
+from retia.cli.options import Data, DatabaseUrl
 from retia.cli.output import console, print_line
 from retia.shards.errors import InputError, NotFoundError
 
@@ -13,15 +14,6 @@ if TYPE_CHECKING:
     from retia.api.settings import Settings
 
 PANEL = "Server"
-
-Data = Annotated[
-    Path | None,
-    typer.Option("--data", help="The server's folder; RETIA_DATA, else ./retia-data."),
-]
-DatabaseUrl = Annotated[
-    str | None,
-    typer.Option("--database", help="SQLAlchemy URL; by default SQLite in the folder."),
-]
 
 
 def register(app: typer.Typer) -> None:

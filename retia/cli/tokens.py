@@ -5,12 +5,10 @@ from typing import Annotated
 
 import typer
 
+from retia.cli.options import AsJson, Server
 from retia.cli.output import print_json, print_line, print_table
 
 PANEL = "Publish and submit"
-
-Server = Annotated[str, typer.Option(metavar="URL", help="Address of a Retia server.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 def register(app: typer.Typer) -> None:

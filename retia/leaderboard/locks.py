@@ -4,16 +4,14 @@
 """
 
 import secrets
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from sqlalchemy import or_, update
-from sqlalchemy.exc import SQLAlchemyError
 
 from retia.leaderboard.database import Database
-from retia.leaderboard.queue import clock
+from retia.leaderboard.leases import clock, renewing
 from retia.leaderboard.tables import Lock
 from retia.shards.errors import ServiceError
 
@@ -34,14 +32,16 @@ def locked(database: Database, name: str, patience: float) -> Iterator[None]:
         if time.monotonic() >= end:
             raise ServiceError(f"'{name}' is in use by another process; try again later")
         time.sleep(POLL_S)
-    done = threading.Event()
-    thread = threading.Thread(target=_renew, args=(database, name, owner, done), daemon=True)
-    thread.start()
+
+    def renew() -> None:
+        with database.read() as session:
+            now = clock(session)
+        _set(database, name, owner, until=now + LEASE_S)
+
     try:
-        yield
+        with renewing(LEASE_S / 4, renew, f"the lock '{name}'"):
+            yield
     finally:
-        done.set()
-        thread.join()
         _set(database, name, owner, until=0.0)
 
 
@@ -55,16 +55,6 @@ def _take(database: Database, name: str, owner: str) -> bool:
             .returning(Lock.name)
         )
         return taken.first() is not None
-
-
-def _renew(database: Database, name: str, owner: str, done: threading.Event) -> None:
-    while not done.wait(LEASE_S / 4):
-        try:
-            with database.read() as session:
-                now = clock(session)
-            _set(database, name, owner, until=now + LEASE_S)
-        except SQLAlchemyError:  # the lease lasts for three more tries
-            continue
 
 
 def _set(database: Database, name: str, owner: str, until: float) -> None:

@@ -8,18 +8,16 @@ The database's clock measures the leases, so that workers on several machines ag
 import logging
 import os
 import socket
-import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from sqlalchemy import Select, func, select, update
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy import Select, select, update
 from sqlalchemy.orm import Session
 
 from retia.leaderboard.database import Database
+from retia.leaderboard.leases import clock, renewing
 from retia.leaderboard.tables import Board, Publication, Submission
 from retia.shards.processes import is_alive
 
@@ -120,27 +118,17 @@ def put_back(database: Database, job: Claim[J], counts: bool) -> bool:
 @contextmanager
 def keeping(database: Database, job: Claim[J], lease: float) -> Iterator[None]:
     """Renew the lease from time to time while the block runs."""
-    done = threading.Event()
 
     def renew() -> None:
-        while not done.wait(lease / 3):
-            try:
-                with database.write() as session:
-                    session.execute(
-                        update(job.table)
-                        .where(job.table.id == job.id, job.table.fence == job.fence)
-                        .values(lease_until=clock(session) + lease)
-                    )
-            except SQLAlchemyError as error:
-                log.warning("the lease of %s was not renewed: %s", job.id, error)
+        with database.write() as session:
+            session.execute(
+                update(job.table)
+                .where(job.table.id == job.id, job.table.fence == job.fence)
+                .values(lease_until=clock(session) + lease)
+            )
 
-    thread = threading.Thread(target=renew, daemon=True)
-    thread.start()
-    try:
+    with renewing(lease / 3, renew, f"the lease of {job.id}"):
         yield
-    finally:
-        done.set()
-        thread.join()
 
 
 def release_dead(database: Database) -> None:
@@ -149,14 +137,6 @@ def release_dead(database: Database) -> None:
         _release(session, Publication)
         _release(session, Submission)
         _release(session, Board)
-
-
-def clock(session: Session) -> float:
-    """Seconds since 1970 by the clock that all workers share: PostgreSQL's, else this machine's."""
-    if session.get_bind().dialect.name != "postgresql":
-        return time.time()
-    now = session.scalar(select(func.extract("epoch", func.clock_timestamp())))
-    return float(now or 0)
 
 
 def _stop(row: Publication | Submission | Board, problem: str, blameless: bool) -> None:

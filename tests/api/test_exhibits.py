@@ -11,13 +11,14 @@ import pytest
 from PIL import Image
 
 from retia.api.exhibits import scene as scenes
-from retia.api.exhibits.colourings import ABSENT, public_labels
+from retia.api.exhibits.colourings import ABSENT
 from retia.api.exhibits.exhibit import SCENE, STILL, make_exhibit
 from retia.api.exhibits.matrix import make_matrix
 from retia.api.exhibits.plots import bars, histogram, make_plots
 from retia.api.exhibits.scene import make_scene
 from retia.api.exhibits.tables import first_rows
 from retia.api.exhibits.thinning import thin
+from retia.shards.arrays import node_labels
 from retia.shards.version import Version
 from tests.api.client import API
 from tests.api.conftest import Local
@@ -111,7 +112,7 @@ def test_a_graph_without_positions_has_no_scene(versions: dict[str, Version]) ->
 def test_sealed_answers_are_no_colour(tmp_path: Path) -> None:
     version = toy_node(tmp_path, sealed=True)
     task = version.manifest.tasks[0]
-    labels = public_labels(version, task)
+    labels = node_labels(version, task)
     test = version.task_table(task.name, 0, "test")["item"].to_numpy()
     assert (labels[test] == -1).all()
     train = version.task_table(task.name, 0, "train")
@@ -156,7 +157,7 @@ def test_a_matrix_counts_edges_between_classes(versions: dict[str, Version]) -> 
     made = make_matrix(version)
     assert made is not None
     matrix, png = made
-    labels = public_labels(version, version.manifest.tasks[0])
+    labels = node_labels(version, version.manifest.tasks[0])
     group = np.where(labels < 0, 3, labels)
     expected = np.zeros((4, 4), dtype=int)
     edges = version.edges("edge")

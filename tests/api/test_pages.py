@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from retia.api.catalogue import newest_results
 from retia.api.pages.documents import document, names
 from retia.api.queries import published_version
+from retia.leaderboard.tables import Score, Submission
 from retia.shards.version import Version
 from tests.api.client import API, meta_of, predictions, submit
 from tests.api.conftest import Local
@@ -214,3 +216,28 @@ def test_a_named_sum_is_kept_for_ever(board: Local) -> None:
     for place in re.findall(r'"(/static/[^"]+)"', text):
         assert "immutable" in board.client.get(place).headers["cache-control"]
     assert "immutable" not in board.client.get("/static/base.css").headers.get("cache-control", "")
+
+
+def test_a_newest_result_is_that_of_the_evaluator_that_counts(
+    board: Local, versions: dict[str, Version]
+) -> None:
+    meta = meta_of(versions["link"], "link", method="twice scored")
+    answer = submit(board.client, board.tokens["uma"], meta, predictions(versions["link"], "link"))
+    board.work()
+    with board.context.database.write() as session:
+        row = session.get_one(Submission, answer.json()["id"])
+        before = next(r for r in newest_results(session, 9) if r.submission.id == row.id).summary
+        session.add_all(
+            Score(
+                submission_id=row.id,
+                evaluator="retia 0",
+                part=score.part,
+                measure=score.measure,
+                seed=score.seed,
+                value=0.0,
+            )
+            for score in row.current_scores
+        )
+    with board.context.database.read() as session:
+        found = newest_results(session, 9)
+        assert next(r for r in found if r.submission.id == answer.json()["id"]).summary == before

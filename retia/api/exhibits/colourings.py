@@ -9,8 +9,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from retia.shards.arrays import column_array
-from retia.shards.manifest import Column, Relation, Task
+from retia.shards.arrays import column_array, node_labels
+from retia.shards.manifest import Column, Relation
 from retia.shards.version import Version
 
 ABSENT = 255
@@ -57,7 +57,7 @@ def node_colourings(version: Version, nodes: Ints) -> Iterator[Colouring]:
     """By classes that are public, by columns of words, and by a quantity, of these nodes."""
     for task in version.manifest.tasks:
         if task.type == "node" and len(task.classes) <= MOST_CLASSES:
-            labels = public_labels(version, task)[nodes]
+            labels = node_labels(version, task)[nodes]
             values = np.where(labels < 0, ABSENT, labels).astype(np.uint8)
             yield Colouring(task.name, "nodes", values, classes=task.classes)
     for column in version.manifest.columns:
@@ -68,17 +68,6 @@ def node_colourings(version: Version, nodes: Ints) -> Iterator[Colouring]:
         if (is_degree or column.name in QUANTITIES) and not column.shape:
             values = column_array(version.nodes([column.name])[column.name])
             yield _quantity(column, "nodes", values[nodes])
-
-
-def public_labels(version: Version, task: Task) -> Ints:
-    """(n,) the classes that the public files of split 0 tell of a node task; -1 for the others."""
-    labels = np.full(version.manifest.num_nodes, -1, dtype=np.int64)
-    tables = [(version.task_table(task.name, 0, "train"), "node")]
-    names = [f"tasks/{task.name}/0/{part}-answers" for part in ("valid", "test")]
-    tables += [(version.table(name), "item") for name in names if version.has(name)]
-    for table, key in tables:
-        labels[table[key].to_numpy()] = table["label"].to_numpy()
-    return labels
 
 
 def _quantity(column: Column, on: Literal["nodes", "lines"], found: NDArray[Any]) -> Colouring:

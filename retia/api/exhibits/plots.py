@@ -10,8 +10,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 from pydantic import BaseModel
 
-from retia.api.exhibits.colourings import public_labels
-from retia.shards.arrays import column_array, pairs
+from retia.shards.arrays import column_array, node_labels, pairs
 from retia.shards.manifest import Relation
 from retia.shards.version import Version
 
@@ -49,7 +48,7 @@ def make_plots(version: Version) -> list[Plot]:
             plots.append(histogram(f"Length of {column.name}", "characters", size, whole=True))
     for task in manifest.tasks:
         if task.type == "node":
-            labels = public_labels(version, task)
+            labels = node_labels(version, task)
             counts = np.bincount(labels[labels >= 0], minlength=len(task.classes))
             plots.append(bars(f"Public labels of {task.name}", task.classes, counts))
     return [plot for plot in plots if sum(plot.counts)]

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import BaseModel
 
-from retia.api.exhibits.colourings import public_labels
+from retia.shards.arrays import node_labels
 from retia.shards.manifest import Manifest, Task
 from retia.shards.version import Version
 
@@ -64,7 +64,7 @@ def sample_texts(version: Version) -> list[Sample]:
         return []
     chosen = filled[np.unique(np.linspace(0, len(filled) - 1, SAMPLES).astype(int))]
     task = _labelled(version.manifest)
-    labels = None if task is None else public_labels(version, task)
+    labels = None if task is None else node_labels(version, task)
     samples = []
     for node, text in zip(chosen.tolist(), texts.take(pa.array(chosen)).to_pylist(), strict=True):
         label = None if labels is None or task is None else int(labels[node])

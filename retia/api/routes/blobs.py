@@ -14,7 +14,7 @@ from retia.api.context import Context, Server
 from retia.api.problems import Problem
 from retia.api.publishing import knows_blob
 from retia.api.storage import Incoming, receive
-from retia.leaderboard.queue import clock
+from retia.leaderboard.leases import clock
 from retia.leaderboard.tables import Blob, User
 
 router = APIRouter(tags=["publishing"])
